@@ -81,7 +81,7 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
   return match ? fmt::format("; did you mean '{}'?", *match) : std::string{};
 }
 
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
   constexpr std::size_t shown_max = 60;  // enough to recognise a line by
   std::string out = "'";
   for (std::size_t at = 0; at < text.size();) {

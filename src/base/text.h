@@ -45,6 +45,6 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
 
 // A text as a message shows it: in single quotes, control characters and invalid UTF-8 as \xNN,
 // cut with "..." after 60 bytes (never inside a character).
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 
 }  // namespace cronally

@@ -13,6 +13,9 @@ struct Unit {
   std::int64_t us;
 };
 
+// 128 bits: the largest number (3.2e15) times the largest unit (6e11 us) does not fit 64.
+__extension__ using Wide = __int128;
+
 constexpr std::array<Unit, 7> units{{{"w", 604'800'000'000},
                                      {"d", 86'400'000'000},
                                      {"h", 3'600'000'000},
@@ -78,10 +81,9 @@ class Reader {
 
   // Adds the number just read, in `unit`; or says why not.
   std::optional<std::string> add(const Unit& unit) {
-    // 128 bits: the largest number (3.2e15) times the largest unit (6e11 us) does not fit 64.
-    const __extension__ __int128 scaled = static_cast<__int128>(fraction_) * unit.us;
+    const Wide scaled = static_cast<Wide>(fraction_) * unit.us;
     if (scaled % scale_ != 0) return "not a whole number of microseconds";
-    total_ += static_cast<__int128>(whole_) * unit.us + scaled / scale_;
+    total_ += static_cast<Wide>(whole_) * unit.us + scaled / scale_;
     if (total_ > duration_max.count()) return "more than 100 years";
     return {};
   }
@@ -94,12 +96,12 @@ class Reader {
 
   std::string missing_unit(std::size_t start) const {
     if (start == at_) return "expected a unit after the number";
-    return fmt::format("no unit {}", quoted(text_.substr(start, at_ - start)));
+    return fmt::format("no unit {}", quote(text_.substr(start, at_ - start)));
   }
 
   std::unexpected<Error> fault(std::size_t index, std::string_view detail) const {
     return fail("invalid_duration", fmt::format("{} is not a duration: column {}: {}; {}",
-                                                quoted(text_), index + 1, detail, hint));
+                                                quote(text_), index + 1, detail, hint));
   }
 
   std::string_view text_;
@@ -107,7 +109,7 @@ class Reader {
   std::int64_t whole_ = 0;  // the number being read: whole_ + fraction_ / scale_
   std::int64_t fraction_ = 0;
   std::int64_t scale_ = 1;
-  __extension__ __int128 total_ = 0;
+  Wide total_ = 0;
 };
 
 // "1.5" for 1,500 thousandths, without trailing zeros; `digits` is the width of the fraction.

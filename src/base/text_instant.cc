@@ -44,7 +44,7 @@ class Reader {
 
   void fault(std::string detail) {
     if (failed()) return;
-    fault_ = fmt::format("{} is not an instant: column {}: {}; write it as {}", quoted(text_),
+    fault_ = fmt::format("{} is not an instant: column {}: {}; write it as {}", quote(text_),
                          at_ + 1, detail, example);
   }
   void back(std::size_t columns) { at_ -= columns; }
