@@ -1,0 +1,47 @@
+// Deliveries over HTTP(S). What a request carries: INTERFACES §3 (docs/deliveries).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "delivery/deliverer.h"
+#include "net/http_client.h"
+
+namespace cronally::runtime {
+class Clock;
+}
+
+namespace cronally::delivery {
+
+struct HttpDelivererOptions {
+  std::string user_agent;  // "Cronally/0.1.0"
+};
+
+// The request of one attempt, as a pure function of it and of the attempt's wall time (for
+// webhook-timestamp and the signature). Without gate and may_send.
+//
+// Headers, in this order: webhook-id, Idempotency-Key and Cronally-Run (the run's id),
+// Cronally-Job, Cronally-Job-Name (percent-encoded), Cronally-Scheduled-At, Cronally-Attempt,
+// Cronally-Fence, webhook-timestamp, webhook-signature (if there is a key), traceparent,
+// User-Agent, Content-Type (if there is a body), then the job's own, then its secret ones. A
+// job's own Content-Type or User-Agent replaces ours; of the others ours stand.
+net::HttpRequest compose_http(const Delivery& delivery, Instant at, const std::string& user_agent);
+
+// `client` and `clock` must outlive it, and the client's results may outlive it.
+class HttpDeliverer : public Deliverer {
+ public:
+  HttpDeliverer(HttpDelivererOptions options, net::HttpClient& client, const runtime::Clock& clock);
+
+  void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) override;
+
+ private:
+  HttpDelivererOptions options_;
+  net::HttpClient& client_;
+  const runtime::Clock& clock_;
+};
+
+// What net says about a request, in core's words.
+core::AttemptResult attempt_result_of(net::HttpResult&& result);
+
+}  // namespace cronally::delivery

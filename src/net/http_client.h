@@ -1,0 +1,121 @@
+// The outgoing HTTP(S) client of deliveries: thousands of requests at a time on one thread of its
+// own, connections kept alive, and for each request exactly one honest answer to "did it leave?".
+// Hides libcurl (multi_socket over epoll).
+//
+// Fixed for every request: HTTP/1.1, http and https only, certificates verified, TLS 1.2 or
+// later, redirects not followed, no proxy variables, no netrc, no cookies, no "Expect".
+//
+// libcurl repeats a request by itself when a reused connection closes without an answer. The
+// gate's second start refuses that: an attempt leaves at most once, and its fate is `unknown`.
+//
+// Addresses that lead to a cloud's metadata service, and all link-local ones, are refused after
+// resolution (see egress.h), so that a name cannot hide them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "net/http_header.h"
+#include "net/send_gate.h"
+
+namespace cronally::runtime {
+class Clock;
+}
+
+namespace cronally::net {
+
+// The part of an answer's body that is kept.
+inline constexpr std::size_t response_kept_max = 64 * 1024;
+// An answer longer than this is cut off: its connection closes, its status counts.
+inline constexpr std::size_t response_read_max = 1024 * 1024;
+
+struct HttpRequest {
+  std::string method = "POST";
+  std::string url;
+  std::vector<HttpHeader> headers;
+  std::string body;
+  Duration timeout = std::chrono::seconds{30};  // for the whole attempt: name, connect, TLS, answer
+  bool fresh_connection = false;                // at most once: no reuse, hence no repeat
+  // Asked right before the first byte leaves, on the client's thread; false withdraws. Must not
+  // block. Empty: always.
+  std::function<bool()> may_send{};
+};
+
+enum class Fate : std::uint8_t {
+  answered,   // a complete answer came (or one above response_read_max)
+  not_sent,   // no byte of the request left
+  unknown,    // bytes may have left, and no complete answer came
+  withdrawn,  // the gate or may_send kept it back
+};
+
+struct HttpResult {
+  Fate fate = Fate::unknown;
+  int status = 0;                        // 0 unless answered
+  std::string body;                      // at most response_kept_max
+  bool truncated = false;                // there was more
+  std::optional<Duration> retry_after;   // from Retry-After, seconds or date (RFC 9110 §10.2.3)
+  std::string error;                     // one line for a person; empty when answered
+  std::optional<Instant> first_byte_at;  // wall time right before the first byte left
+  Instant ended_at;
+};
+
+struct Finished {
+  std::uint64_t tag = 0;  // the Submission's
+  HttpResult result;
+};
+
+struct Submission {
+  std::uint64_t tag = 0;
+  HttpRequest request;
+  std::shared_ptr<SendGate> gate;
+};
+
+// Gets what finished together in one call, on the client's thread; must not block, and may
+// submit.
+using HttpSink = std::function<void(std::vector<Finished>&&)>;
+
+struct HttpClientOptions {
+  std::string user_agent;  // for requests that bring none
+  Duration connect_timeout = std::chrono::seconds{10};
+  long idle_connections_max = 4096;
+  // Certificates to trust instead of the system's (a PEM file); for tests and private roots.
+  std::string ca_file{};
+};
+
+struct HttpClientStats {
+  std::uint64_t submitted = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t connections = 0;        // opened
+  std::uint64_t repeats_prevented = 0;  // libcurl's own repeats that the gate stopped
+};
+
+// Thread-safe. `clock` must outlive it.
+class HttpClient {
+ public:
+  HttpClient(HttpClientOptions options, const runtime::Clock& clock);
+
+  // Ends every request under way (fate unknown if started, else not_sent), calls the sinks, and
+  // joins the thread.
+  ~HttpClient();
+
+  // Takes requests over; never blocks. Each yields exactly one Finished at `sink`. How many may
+  // be open per destination is the caller's to limit.
+  void submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink);
+
+  HttpClientStats stats() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// "7.88.1": for `version`.
+std::string curl_version_text();
+
+}  // namespace cronally::net
