@@ -35,7 +35,4 @@ Result<void> check_placeholders(std::string_view text);
 // `text` must have passed check_placeholders; what it did not pass is left as it stands.
 std::string render(std::string_view text, const TemplateValues& values, Place place);
 
-// `text` as it stands between the quotes of a JSON string (RFC 8259 §7); no quotes added.
-std::string json_escape(std::string_view text);
-
 }  // namespace cronally::core
