@@ -52,11 +52,14 @@ using Schedule = std::variant<Never, Once, Interval, Calendar>;
 
 // What a schedule text needs from outside to become a Schedule.
 struct Context {
-  cctz::time_zone zone;          // used by cron expressions only
+  cctz::time_zone zone;  // used by cron expressions only
   Dst dst = Dst::run;
-  std::string_view name{};       // what `H` hashes, with the field; the job's name
+  std::string_view name{};          // what `H` hashes, with the field; the job's name
   std::optional<Instant> anchor{};  // for @every; the Unix epoch where there is none
 };
+
+// The longest schedule text, in bytes.
+inline constexpr std::size_t schedule_bytes_max = 256;
 
 // Parses any schedule text. Codes: "invalid_schedule" (malformed: the message says the column,
 // counted from 1, what was found, what is allowed there, and a near match) and
