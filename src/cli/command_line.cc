@@ -1,0 +1,103 @@
+#include "cli/command_line.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/help.h"
+
+namespace cronally::cli {
+namespace {
+
+// Words that mean the same as others: `--version`, `help job add`, and `--flag=` with an empty
+// value, which CLI11 would fill with the next word.
+std::vector<std::string> usual_words(std::vector<std::string> args) {
+  if (args.size() == 1 && args.front() == "--version") return {"version"};
+  if (!args.empty() && args.front() == "help") {
+    args.erase(args.begin());
+    args.emplace_back("--help");
+  }
+  std::vector<std::string> words;
+  for (std::string& arg : args) {
+    const bool empty_value =
+        arg.size() > 3 && arg.starts_with("--") && arg.find('=') == arg.size() - 1;
+    if (empty_value) arg.pop_back();
+    words.push_back(std::move(arg));
+    if (empty_value) words.emplace_back();
+  }
+  return words;
+}
+
+// What CLI11 says, in our words.
+std::string complaint_of(const CLI::ParseError& error, const CLI::App& app) {
+  const std::string text = error.what();
+  const std::string name = "'" + path_of(app) + "'";
+  if (dynamic_cast<const CLI::RequiredError*>(&error)) {
+    const std::string what = text.substr(0, text.find(' '));
+    return name + " needs " + what;
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
+    const std::size_t colon = text.rfind(": ");
+    return name + " does not expect '" + text.substr(colon == std::string::npos ? 0 : colon + 2) +
+           "'";
+  }
+  return name + ": " + text;
+}
+
+ExitCode explain_mistake(const CLI::ParseError& error, const CLI::App& root,
+                         const std::vector<std::string>& args, World& world) {
+  std::ostream& err = world.streams.err;
+  const CLI::App& app = reached(root, args);
+  const std::optional<std::string> found = mistake(root, args);
+  const bool only_group = !found && !app.get_subcommands({}).empty();
+  if (only_group) {
+    err << app.help();
+    return ExitCode::usage;
+  }
+  err << text_of(usage(found ? *found : complaint_of(error, app),
+                       "`" + path_of(app) + " --help` shows its words.")
+                     .error());
+  return ExitCode::usage;
+}
+
+ExitCode run_chosen(const Tree& tree, World& world) {
+  Session session(world, tree.flags());
+  const Outcome<ExitCode> done = tree.chosen()(session);
+  if (!done) world.streams.err << text_of(done.error());
+  world.streams.out << std::flush;
+  if (!world.streams.out) {
+    world.streams.err << "cronally: the output could not be written: the disk is full, or its "
+                         "reader went away\n";
+    return ExitCode::failure;
+  }
+  return done ? *done : done.error().exit;
+}
+
+}  // namespace
+
+void add_all_verbs(Tree& tree, ServeFunction serve) {
+  add_serve(tree, serve);
+  add_job_verbs(tree);
+  add_run_verbs(tree);
+  add_token_verbs(tree);
+  add_account_verbs(tree);
+  add_schedule_verbs(tree);
+  add_backup(tree);
+  add_version(tree);
+}
+
+ExitCode run_command_line(std::vector<std::string> args, World& world, ServeFunction serve) {
+  Tree tree;
+  add_all_verbs(tree, serve);
+  args = usual_words(std::move(args));
+  try {
+    tree.root().parse(std::vector<std::string>(args.rbegin(), args.rend()));
+  } catch (const CLI::CallForHelp&) {
+    world.streams.out << reached(tree.root(), args).help() << std::flush;
+    return ExitCode::ok;
+  } catch (const CLI::ParseError& error) {
+    return explain_mistake(error, tree.root(), args, world);
+  }
+  return run_chosen(tree, world);
+}
+
+}  // namespace cronally::cli

@@ -1,0 +1,28 @@
+// The server: one process over one data directory, until SIGTERM or SIGINT.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/time.h"
+
+namespace cronally::cli {
+
+struct ServeOptions {
+  std::string listen = "127.0.0.1:8787";  // ADDRESS:PORT; port 0: a free one
+  std::string data_dir;
+  std::string log_level = "info";   // debug, info, warning, error
+  std::string log_format = "text";  // text, json
+  // How long a stop waits for requests that are under way.
+  Duration drain_timeout = std::chrono::seconds{25};
+  // Requests at the same time to one scheme, host and port.
+  std::int32_t destination_concurrency = 64;
+  // Ended runs that are kept; the oldest go first.
+  std::int64_t runs_max = 10'000'000;
+};
+
+// Runs until it is told to stop; returns the process's exit code (0 after an orderly stop).
+// Complaints go to stderr with what to do next.
+int serve(const ServeOptions& options);
+
+}  // namespace cronally::cli

@@ -1,0 +1,87 @@
+#include <array>
+#include <memory>
+
+#include "base/text.h"
+#include "cli/tree.h"
+
+namespace cronally::cli {
+namespace {
+
+struct ServeFlags {
+  ServeOptions options;
+  std::optional<std::string> drain_timeout;
+};
+
+constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> formats{"text", "json"};
+
+Outcome<void> check_word(std::string_view flag, const std::string& word,
+                         std::span<const std::string_view> known) {
+  for (const std::string_view candidate : known)
+    if (word == candidate) return {};
+  std::string allowed;
+  for (const std::string_view candidate : known)
+    allowed += (allowed.empty() ? "" : ", ") + std::string(candidate);
+  return usage(std::string(flag) + " takes " + allowed + ", not " + quote(word) +
+               did_you_mean(word, known));
+}
+
+Outcome<ServeOptions> options_of(const ServeFlags& flags, const Session& session) {
+  ServeOptions options = flags.options;
+  options.data_dir = session.data_dir();
+  if (auto fine = check_word("--log-level", options.log_level, levels); !fine)
+    return std::unexpected(fine.error());
+  if (auto fine = check_word("--log-format", options.log_format, formats); !fine)
+    return std::unexpected(fine.error());
+  if (flags.drain_timeout) {
+    const Result<Duration> length = parse_duration(*flags.drain_timeout);
+    if (!length) return usage("--drain-timeout: " + length.error().message);
+    options.drain_timeout = *length;
+  }
+  if (options.destination_concurrency < 1)
+    return usage("--destination-concurrency takes a number from 1 on");
+  if (options.runs_max < 1) return usage("--runs-max takes a number from 1 on");
+  return options;
+}
+
+}  // namespace
+
+void add_serve(Tree& tree, ServeFunction serve) {
+  auto flags = std::make_shared<ServeFlags>();
+  CLI::App& app = tree.verb(
+      tree.root(),
+      {"serve",
+       "Run the server over the data directory.",
+       {"cronally serve",
+        "cronally serve --listen 127.0.0.1:8787 --data-dir /var/lib/cronally --log-format json"}},
+      [flags, serve](Session& session) -> Outcome<ExitCode> {
+        const Outcome<ServeOptions> options = options_of(*flags, session);
+        if (!options) return std::unexpected(options.error());
+        return static_cast<ExitCode>(serve(*options));
+      });
+  app.add_option("--listen", flags->options.listen,
+                 "Where the API listens; 127.0.0.1:8787 without it. Port 0 takes a free one.")
+      ->type_name("ADDRESS:PORT")
+      ->envname("CRONALLY_LISTEN");
+  app.add_option("--log-level", flags->options.log_level,
+                 "debug, info (the default), warning, error.")
+      ->type_name("LEVEL")
+      ->envname("CRONALLY_LOG_LEVEL");
+  app.add_option("--log-format", flags->options.log_format,
+                 "text (the default) or json; on stderr.")
+      ->type_name("FORMAT")
+      ->envname("CRONALLY_LOG_FORMAT");
+  text_flag(app, "--drain-timeout", "LENGTH", flags->drain_timeout,
+            "How long a stop waits for requests under way; 25s without it.")
+      ->envname("CRONALLY_DRAIN_TIMEOUT");
+  app.add_option("--destination-concurrency", flags->options.destination_concurrency,
+                 "Requests at the same time to one host and port; 64 without it.")
+      ->type_name("N")
+      ->envname("CRONALLY_DESTINATION_CONCURRENCY");
+  app.add_option("--runs-max", flags->options.runs_max,
+                 "Ended runs that are kept, at most; 10000000 without it.")
+      ->type_name("N")
+      ->envname("CRONALLY_RUNS_MAX");
+}
+
+}  // namespace cronally::cli
