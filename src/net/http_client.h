@@ -73,7 +73,7 @@ struct Finished {
 struct Submission {
   std::uint64_t tag = 0;
   HttpRequest request;
-  std::shared_ptr<SendGate> gate;
+  std::shared_ptr<SendGate> gate{};  // serves this request only; null: nobody withdraws it
 };
 
 // Gets what finished together in one call, on the client's thread; must not block, and may
