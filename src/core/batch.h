@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "core/run.h"
