@@ -7,8 +7,8 @@ namespace cronally {
                                const char* reason) noexcept;
 }  // namespace cronally
 
-#define CHECK(condition, reason)                                                         \
-  do {                                                                                   \
-    if (!(condition)) [[unlikely]]                                                       \
-      ::cronally::check_failed(__FILE__, __LINE__, #condition, reason);                  \
+#define CHECK(condition, reason)                                        \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
+      ::cronally::check_failed(__FILE__, __LINE__, #condition, reason); \
   } while (false)

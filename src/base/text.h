@@ -3,6 +3,7 @@
 // One parser each, shared by JSON, YAML, flags and schedules. Pure; any thread.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,5 +47,9 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
 // A text as a message shows it: in single quotes, control characters and invalid UTF-8 as \xNN,
 // cut with "..." after 60 bytes (never inside a character).
 std::string quote(std::string_view text);
+
+// The bytes (1 to 4) of the well-formed UTF-8 character that `text` starts with (RFC 3629: no
+// surrogates, nothing overlong); 0 when it starts with none, or is empty.
+std::size_t utf8_length(std::string_view text);
 
 }  // namespace cronally

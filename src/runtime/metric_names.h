@@ -69,8 +69,6 @@ inline constexpr MetricName build_info{"cronally_build_info", MetricKind::gauge,
 // Prometheus' own names for what every process has.
 inline constexpr MetricName process_memory{"process_resident_memory_bytes", MetricKind::gauge,
                                            "Resident memory size in bytes."};
-inline constexpr MetricName process_cpu{"process_cpu_seconds_total", MetricKind::gauge,
-                                        "User and system CPU time spent in seconds."};
 inline constexpr MetricName process_open_fds{"process_open_fds", MetricKind::gauge,
                                              "Number of open file descriptors."};
 inline constexpr MetricName process_start_time{

@@ -97,7 +97,7 @@ class Metrics {
 
 inline constexpr std::string_view metrics_content_type = "text/plain; version=0.0.4; charset=utf-8";
 
-// Adds what describes the process: memory, CPU seconds, open files (proc(5)), its start time, and
+// Adds what describes the process: memory and open files (proc(5)), its start time, and
 // cronally_build_info{version=…} 1.
 void add_process_metrics(Metrics& metrics, std::string_view version, Instant started_at);
 

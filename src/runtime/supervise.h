@@ -47,8 +47,8 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Starts a thread. Names are unique among living loops; the kernel shows their first 15
-  // characters. Any thread; after stop_and_join() it is a bug.
+  // Starts a thread. The name is the loop's on the board, in the log and (its first 15
+  // characters) in the kernel, so use each once. Any thread; after stop_and_join() it is a bug.
   void spawn(std::string name, Body body);
 
   // Asks every body to stop, in the reverse order of their start, then waits for all. Idempotent;
@@ -61,6 +61,7 @@ class Supervisor {
     std::jthread thread;
   };
   void supervise(const std::string& name, const Body& body, const std::stop_token& stop);
+  // Whether the body is to be run again; counts failures in a row.
   bool run_once(const std::string& name, const Body& body, const std::stop_token& stop,
                 int& failures);
 
