@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,15 @@ class HttpDeliverer : public Deliverer {
   void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) override;
 
  private:
-  HttpDelivererOptions options_;
+  std::shared_ptr<const net::HttpSink> http_sink_of(std::shared_ptr<const DeliverySink> sink);
+
+  const HttpDelivererOptions options_;
   net::HttpClient& client_;
   const runtime::Clock& clock_;
+  // One HttpSink for one DeliverySink, so that results of many calls arrive together.
+  std::mutex mutex_;
+  std::shared_ptr<const DeliverySink> sink_;
+  std::shared_ptr<const net::HttpSink> http_sink_;
 };
 
 // What net says about a request, in core's words.

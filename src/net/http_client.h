@@ -66,18 +66,20 @@ struct HttpResult {
 };
 
 struct Finished {
-  std::uint64_t tag = 0;  // the Submission's
+  std::uint64_t tag = 0;  // the Submission's, both
+  std::uint32_t subtag = 0;
   HttpResult result;
 };
 
 struct Submission {
-  std::uint64_t tag = 0;
+  std::uint64_t tag = 0;  // the caller's own, given back
+  std::uint32_t subtag = 0;
   HttpRequest request;
   std::shared_ptr<SendGate> gate{};  // serves this request only; null: nobody withdraws it
 };
 
-// Gets what finished together in one call, on the client's thread; must not block, and may
-// submit.
+// Gets what finished together, of all that was submitted with this sink, in one call, on the
+// client's thread; must not block, and may submit.
 using HttpSink = std::function<void(std::vector<Finished>&&)>;
 
 struct HttpClientOptions {

@@ -253,7 +253,7 @@ std::string Transfer::error_of(CURLcode code) const {
 }
 
 Finished Transfer::finish(CURLcode code) {
-  Finished out{.tag = submission_.tag, .result = {}};
+  Finished out{.tag = submission_.tag, .subtag = submission_.subtag, .result = {}};
   HttpResult& result = out.result;
   result.fate = fate_of(code);
   result.first_byte_at = first_byte_at_;
