@@ -54,7 +54,7 @@ ExitCode explain_mistake(const CLI::ParseError& error, const CLI::App& root,
     return ExitCode::usage;
   }
   err << text_of(usage(found ? *found : complaint_of(error, app),
-                       "`" + path_of(app) + " --help` shows its words.")
+                       "`" + path_of(app) + " --help` lists what it takes.")
                      .error());
   return ExitCode::usage;
 }

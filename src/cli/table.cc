@@ -112,8 +112,9 @@ std::string paint(std::string_view text, Colour colour, bool on) {
 }
 
 bool use_colour(bool no_color_flag, bool terminal, const Env& env) {
-  if (no_color_flag || !env("NO_COLOR").value_or("").empty()) return false;
-  if (!env("FORCE_COLOR").value_or("").empty()) return true;
+  const auto is_set = [&env](const char* name) { return !env(name).value_or("").empty(); };
+  if (no_color_flag || is_set("NO_COLOR") || is_set("CRONALLY_NO_COLOR")) return false;
+  if (is_set("FORCE_COLOR")) return true;
   return terminal && env("TERM").value_or("") != "dumb";
 }
 

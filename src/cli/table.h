@@ -16,8 +16,9 @@ enum class Colour { none, bold, dim, red, green, yellow };
 // A text in a colour, if `on`; else the text.
 std::string paint(std::string_view text, Colour colour, bool on);
 
-// Whether to use colours on a stream: --no-color and NO_COLOR (not empty) turn them off,
-// FORCE_COLOR (not empty) turns them on, else a terminal that is not TERM=dumb has them.
+// Whether to use colours on a stream: --no-color, NO_COLOR and CRONALLY_NO_COLOR (not empty)
+// turn them off, FORCE_COLOR (not empty) turns them on, else a terminal that is not TERM=dumb has
+// them.
 using Env = std::function<std::optional<std::string>(const std::string&)>;
 bool use_colour(bool no_color_flag, bool terminal, const Env& env);
 

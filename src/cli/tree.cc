@@ -7,7 +7,10 @@
 
 namespace cronally::cli {
 
-Tree::Tree() : root_("Cron for clusters: jobs declared once, each occurrence run exactly once.") {
+Tree::Tree()
+    : root_(
+          "Cron for clusters: declare a job once; each occurrence is claimed by exactly one "
+          "server.") {
   root_.name("cronally");
   root_.formatter(std::make_shared<HelpFormatter>());
   root_.set_help_flag("-h,--help", "Show this help.");
@@ -31,13 +34,15 @@ Tree::Tree() : root_("Cron for clusters: jobs declared once, each occurrence run
             "others.")
       ->envname("CRONALLY_DATA_DIR");
   root_.add_flag("--json", flags_.json, "Print JSON in the API's shape.");
-  root_.add_flag("--no-color", flags_.no_color, "No colours; NO_COLOR does the same.")
-      ->envname("CRONALLY_NO_COLOR");
+  root_.add_flag("--no-color", flags_.no_color,
+                 "No colours; NO_COLOR and CRONALLY_NO_COLOR do the same.");
 }
 
 CLI::App& Tree::group(const std::string& name, const std::string& description) {
   CLI::App& app = *root_.add_subcommand(name, description);
   app.require_subcommand(1);
+  app.footer("`cronally " + name +
+             " VERB --help` explains each verb, `cronally --help` the global " + "flags.\n");
   return app;
 }
 
