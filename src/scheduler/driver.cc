@@ -1,0 +1,425 @@
+#include "scheduler/driver.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "runtime/log.h"
+#include "runtime/random.h"
+#include "runtime/supervise.h"
+#include "scheduler/delivery_cache.h"
+#include "scheduler/ledger_watch.h"
+
+namespace cronally::scheduler {
+
+namespace log = runtime::log;
+using namespace std::chrono_literals;
+
+namespace {
+
+// The machine's thread looks at the clock at least this often, so that a wall clock stepped
+// forward is noticed without a timer of its own.
+constexpr Duration look_at_clock_every = 500ms;
+// How long one wait for changes lasts; only bounds how late a stop is seen.
+constexpr Duration changes_wait = 10s;
+// Deliverables are read in portions, so that a send that waits for one is not behind a herd.
+constexpr std::size_t deliverables_per_read = 1'000;
+
+template <class... Cases>
+struct Match : Cases... {
+  using Cases::operator()...;
+};
+
+// What a request under way needs to be called back and reported.
+struct InFlight {
+  RunId run;
+  JobNo job;
+  Fence fence;
+  Instant send_at;
+  bool counts_as_lateness = false;  // the first attempt of a scheduled run
+  std::shared_ptr<delivery::SendGate> gate;
+};
+
+// A send whose definition has to be read first.
+struct AwaitedSend {
+  core::Send send;
+  std::shared_ptr<delivery::SendGate> gate;
+};
+
+}  // namespace
+
+class Driver::Impl {
+ public:
+  Impl(const DriverOptions& options, const DriverParts& parts)
+      : options_(options),
+        parts_(parts),
+        planner_(options.planner),
+        cache_(parts.database.spine(), parts.vault, parts.clock),
+        watch_(parts.metrics),
+        sink_(std::make_shared<delivery::DeliverySink>(
+            [this](std::vector<core::AttemptEnded>&& ended) { post_ended(std::move(ended)); })),
+        supervisor_(parts.health, &parts.metrics) {}
+
+  ~Impl() { stop(); }
+
+  void start();
+  bool drain(Duration timeout);
+  void stop();
+
+ private:
+  // inbox
+  void post(core::Event event);
+  void post_ended(std::vector<core::AttemptEnded>&& ended);
+
+  // machine thread
+  void run_machine(const std::stop_token& stop);
+  std::vector<core::Event> take_events(const std::stop_token& stop);
+  void step(core::Event event);
+  void note_ended(const core::AttemptEnded& ended);
+  void perform(core::Commit&& action);
+  void perform(core::Send&& action);
+  void perform(const core::Withdraw& action);
+  void perform(const core::ClockHeld& action);
+  void flush_reads();
+
+  // reader thread
+  void run_reader(const std::stop_token& stop);
+  void serve_sends(std::vector<AwaitedSend> sends);
+  void deliver(std::vector<delivery::Delivery> batch);
+  delivery::Delivery delivery_of(const core::Send& send, const PreparedJob& job,
+                                 std::shared_ptr<delivery::SendGate> gate) const;
+
+  // changes thread
+  void run_changes(const std::stop_token& stop);
+
+  const DriverOptions options_;
+  const DriverParts parts_;
+
+  // Only the machine's thread touches these (start() does so before that thread exists).
+  core::Planner planner_;
+  std::unordered_map<RunNo, InFlight> in_flight_;
+  Instant wake_at_{};
+  std::vector<delivery::Delivery> ready_;  // sends of the step under way
+  std::vector<DeliveryCache::Key> prepares_;
+  std::vector<core::ReadOpenRuns> reads_;
+  std::vector<AwaitedSend> awaited_;
+
+  DeliveryCache cache_;
+  LedgerWatch watch_;
+  std::shared_ptr<const delivery::DeliverySink> sink_;
+
+  std::mutex inbox_mutex_;
+  std::condition_variable_any inbox_filled_;
+  std::vector<core::Event> inbox_;
+
+  struct ReaderWork {
+    std::vector<core::ReadOpenRuns> reads;
+    std::vector<AwaitedSend> sends;
+    std::vector<DeliveryCache::Key> prepares;
+    bool empty() const { return reads.empty() && sends.empty() && prepares.empty(); }
+  };
+  std::mutex reader_mutex_;
+  std::condition_variable_any reader_filled_;
+  ReaderWork reader_work_;
+
+  std::mutex drained_mutex_;
+  std::condition_variable drained_changed_;
+  bool drained_ = false;
+
+  std::vector<std::pair<ShardNo, std::int64_t>> seen_;  // changes thread, after start()
+  runtime::Supervisor supervisor_;
+};
+
+// ---- life -------------------------------------------------------------------------------------
+
+void Driver::Impl::start() {
+  parts_.health.expect("scheduler");
+  auto acquired = parts_.database.spine().acquire(options_.node);
+  core::ShardsAcquired event{.fence = acquired.fence, .random_seed = runtime::random_u64()};
+  event.shards.reserve(acquired.shards.size());
+  for (const auto& shard : acquired.shards) {
+    event.shards.push_back({shard.no, shard.cursor, shard.change});
+    seen_.emplace_back(shard.no, shard.change);
+  }
+  event.jobs.reserve(acquired.jobs.size());
+  for (const auto& plan : acquired.jobs) event.jobs.push_back(parts_.compiler.compile(plan));
+  log::info("scheduler", "shards acquired",
+            {{"node", options_.node},
+             {"fence", acquired.fence},
+             {"shards", acquired.shards.size()},
+             {"jobs", acquired.jobs.size()}});
+  step(std::move(event));
+  supervisor_.spawn("machine", [this](std::stop_token stop) { run_machine(stop); });
+  supervisor_.spawn("reader", [this](std::stop_token stop) { run_reader(stop); });
+  supervisor_.spawn("changes", [this](std::stop_token stop) { run_changes(stop); });
+  parts_.health.ok("scheduler");
+}
+
+bool Driver::Impl::drain(Duration timeout) {
+  parts_.health.failing("scheduler", "stopping: nothing new is claimed");
+  post(core::DrainStarted{});
+  std::unique_lock lock(drained_mutex_);
+  return drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
+}
+
+void Driver::Impl::stop() {
+  parts_.database.spine().interrupt_waits();
+  supervisor_.stop_and_join();
+}
+
+// ---- inbox ------------------------------------------------------------------------------------
+
+void Driver::Impl::post(core::Event event) {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    inbox_.push_back(std::move(event));
+  }
+  inbox_filled_.notify_one();
+}
+
+void Driver::Impl::post_ended(std::vector<core::AttemptEnded>&& ended) {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    for (auto& one : ended) inbox_.emplace_back(std::move(one));
+  }
+  inbox_filled_.notify_one();
+}
+
+// ---- machine ----------------------------------------------------------------------------------
+
+void Driver::Impl::run_machine(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    auto events = take_events(stop);
+    for (auto& event : events) step(std::move(event));
+    if (parts_.clock.wall() >= wake_at_) step(core::Woke{});
+    auto stats = planner_.stats();
+    watch_.gauges(stats);
+  }
+}
+
+// Waits for events, or until the machine wants to look at the clock.
+std::vector<core::Event> Driver::Impl::take_events(const std::stop_token& stop) {
+  std::vector<core::Event> events;
+  std::unique_lock lock(inbox_mutex_);
+  auto wait = std::min<Duration>(wake_at_ - parts_.clock.wall(), look_at_clock_every);
+  if (inbox_.empty() && wait > Duration::zero()) {
+    inbox_filled_.wait_for(lock, stop, wait, [this] { return !inbox_.empty(); });
+  }
+  events.swap(inbox_);
+  return events;
+}
+
+void Driver::Impl::step(core::Event event) {
+  if (auto* ended = std::get_if<core::AttemptEnded>(&event)) note_ended(*ended);
+  if (std::holds_alternative<core::Woke>(event)) wake_at_ = instant_max;
+  auto actions = planner_.step(parts_.clock.now(), std::move(event));
+  for (auto& action : actions) {
+    std::visit(Match{
+                   [this](core::Commit& commit) { perform(std::move(commit)); },
+                   [this](core::ReadOpenRuns& read) { reads_.push_back(read); },
+                   [this](core::Prepare& hint) { prepares_.emplace_back(hint.job, hint.revision); },
+                   [this](core::Send& send) { perform(std::move(send)); },
+                   [this](core::Withdraw& withdraw) { perform(withdraw); },
+                   [this](core::WakeAt& wake) { wake_at_ = wake.at; },
+                   [this](core::ClockHeld& held) { perform(held); },
+                   [this](core::Drained&) {
+                     {
+                       std::lock_guard lock(drained_mutex_);
+                       drained_ = true;
+                     }
+                     drained_changed_.notify_all();
+                   },
+               },
+               action);
+  }
+  if (!ready_.empty()) deliver(std::exchange(ready_, {}));
+  flush_reads();
+}
+
+void Driver::Impl::note_ended(const core::AttemptEnded& ended) {
+  auto found = in_flight_.find(ended.run);
+  if (found == in_flight_.end()) return;
+  const auto& sent = found->second;
+  const auto& result = ended.result;
+  watch_.attempt_ended(result,
+                       sent.counts_as_lateness ? std::optional(sent.send_at) : std::nullopt);
+  bool good = result.fate == core::Fate::answered && result.status / 100 == 2;
+  auto line = good ? log::debug : log::info;
+  if (!good || log::enabled(log::Level::debug)) {
+    line("scheduler", "attempt ended",
+         {{"run", sent.run},
+          {"job_no", sent.job},
+          {"attempt", ended.attempt},
+          {"fence", sent.fence},
+          {"node", options_.node},
+          {"status", result.status},
+          {"error", result.error}});
+  }
+  in_flight_.erase(found);
+}
+
+void Driver::Impl::perform(core::Commit&& action) {
+  auto tally = std::make_shared<CommitTally>(watch_.tally(action.content));
+  auto started = parts_.clock.steady();
+  parts_.database.spine().submit(std::move(action.content), [this, batch = action.batch, tally,
+                                                             started](core::BatchFate fate) {
+    auto took = parts_.clock.steady() - started;
+    watch_.committed(*tally, fate, took);
+    if (const auto* refused = std::get_if<core::BatchRefused>(&fate)) {
+      parts_.health.failing("store", refused->error.message);
+    } else if (std::holds_alternative<core::BatchCommitted>(fate)) {
+      parts_.health.ok("store");
+    }
+    post(core::BatchDone{.batch = batch, .fate = std::move(fate), .took = took});
+  });
+}
+
+void Driver::Impl::perform(core::Send&& action) {
+  auto gate = std::make_shared<delivery::SendGate>();
+  const auto& run = action.run;
+  in_flight_[run.no] = {
+      .run = run.id,
+      .job = run.job,
+      .fence = run.fence,
+      .send_at = run.send_at,
+      .counts_as_lateness = run.kind == core::RunKind::scheduled && run.attempt == 1,
+      .gate = gate};
+  if (auto job = cache_.find({run.job, action.revision})) {
+    ready_.push_back(delivery_of(action, *job, std::move(gate)));
+  } else {
+    awaited_.push_back({std::move(action), std::move(gate)});
+  }
+}
+
+void Driver::Impl::perform(const core::Withdraw& action) {
+  auto found = in_flight_.find(action.run);
+  if (found != in_flight_.end()) found->second.gate->withdraw();
+}
+
+void Driver::Impl::perform(const core::ClockHeld& action) {
+  if (action.until) {
+    parts_.health.failing("clock",
+                          "the wall clock is behind what is planned already; nothing is claimed "
+                          "until it has caught up",
+                          action.until);
+  } else {
+    parts_.health.ok("clock");
+  }
+}
+
+void Driver::Impl::flush_reads() {
+  if (reads_.empty() && awaited_.empty() && prepares_.empty()) return;
+  {
+    std::lock_guard lock(reader_mutex_);
+    auto move_into = [](auto& to, auto& from) {
+      to.insert(to.end(), std::make_move_iterator(from.begin()),
+                std::make_move_iterator(from.end()));
+      from.clear();
+    };
+    move_into(reader_work_.reads, reads_);
+    move_into(reader_work_.sends, awaited_);
+    move_into(reader_work_.prepares, prepares_);
+  }
+  reader_filled_.notify_one();
+}
+
+// ---- reader -----------------------------------------------------------------------------------
+
+void Driver::Impl::run_reader(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    ReaderWork work;
+    {
+      std::unique_lock lock(reader_mutex_);
+      reader_filled_.wait(lock, stop, [this] { return !reader_work_.empty(); });
+      work.reads.swap(reader_work_.reads);
+      work.sends.swap(reader_work_.sends);
+      auto& waiting = reader_work_.prepares;
+      auto portion = std::min(waiting.size(), deliverables_per_read);
+      work.prepares.assign(waiting.begin(), waiting.begin() + static_cast<long>(portion));
+      waiting.erase(waiting.begin(), waiting.begin() + static_cast<long>(portion));
+    }
+    if (!work.sends.empty()) serve_sends(std::move(work.sends));
+    for (const auto& read : work.reads) {
+      auto runs = parts_.database.spine().read_open_runs(read.until, read.limit);
+      bool complete = runs.size() < read.limit;
+      post(core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});
+    }
+    cache_.load(work.prepares);
+  }
+}
+
+void Driver::Impl::serve_sends(std::vector<AwaitedSend> sends) {
+  std::vector<DeliveryCache::Key> keys;
+  keys.reserve(sends.size());
+  for (const auto& one : sends) keys.emplace_back(one.send.run.job, one.send.revision);
+  cache_.load(keys);
+  std::vector<delivery::Delivery> batch;
+  std::vector<core::AttemptEnded> failed;
+  for (auto& one : sends) {
+    if (auto job = cache_.find({one.send.run.job, one.send.revision})) {
+      batch.push_back(delivery_of(one.send, *job, std::move(one.gate)));
+      continue;
+    }
+    bool withdrawn =
+        one.gate->withdraw() && one.gate->state() == delivery::SendGate::State::withdrawn;
+    CHECK(withdrawn, "an attempt that was never handed over has not started");
+    failed.push_back({.run = one.send.run.no,
+                      .attempt = one.send.run.attempt,
+                      .result = {.fate = core::Fate::not_sent,
+                                 .error = "the job's definition or its secrets cannot be read",
+                                 .ended_at = parts_.clock.wall()}});
+  }
+  if (!batch.empty()) deliver(std::move(batch));
+  if (!failed.empty()) post_ended(std::move(failed));
+}
+
+void Driver::Impl::deliver(std::vector<delivery::Delivery> batch) {
+  parts_.deliverer.deliver(std::move(batch), sink_);
+}
+
+delivery::Delivery Driver::Impl::delivery_of(const core::Send& send, const PreparedJob& job,
+                                             std::shared_ptr<delivery::SendGate> gate) const {
+  return {.run_no = send.run.no,
+          .run = send.run.id,
+          .job = job.job,
+          .attempt = send.run.attempt,
+          .fence = send.run.fence,
+          .scheduled_at = send.run.scheduled_at,
+          .definition = job.definition,
+          .secret_headers = job.secret_headers,
+          .signing_key = job.signing_key,
+          .gate = std::move(gate)};
+}
+
+// ---- changes ----------------------------------------------------------------------------------
+
+void Driver::Impl::run_changes(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    auto changes = parts_.database.spine().wait_for_changes(seen_, changes_wait);
+    if (changes.jobs.empty() && changes.requested.empty() && changes.seen.empty()) continue;
+    core::ChangesRead event{.requested = std::move(changes.requested), .seen = changes.seen};
+    event.jobs.reserve(changes.jobs.size());
+    for (const auto& plan : changes.jobs) event.jobs.push_back(parts_.compiler.compile(plan));
+    for (const auto& [shard, change] : changes.seen) {
+      for (auto& [known, at] : seen_) {
+        if (known == shard) at = change;
+      }
+    }
+    post(std::move(event));
+  }
+}
+
+// ---- Driver -----------------------------------------------------------------------------------
+
+Driver::Driver(const DriverOptions& options, const DriverParts& parts)
+    : impl_(std::make_unique<Impl>(options, parts)) {}
+Driver::~Driver() = default;
+void Driver::start() { impl_->start(); }
+bool Driver::drain(Duration timeout) { return impl_->drain(timeout); }
+void Driver::stop() { impl_->stop(); }
+
+}  // namespace cronally::scheduler

@@ -1,0 +1,61 @@
+// The driver: carries the step machine's words to and from the world. It decides nothing.
+//
+// Threads (each with a name, ended by stop()):
+//   machine   takes events from the inbox, steps the planner, performs its actions
+//   reader    reads open runs and deliverables; hands sends over whose definition was not at hand
+//   changes   waits for changed jobs and requested runs
+// The store's writer and the deliverer call back into the inbox.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "base/ids.h"
+#include "core/planner.h"
+#include "delivery/deliverer.h"
+#include "runtime/clock.h"
+#include "runtime/health.h"
+#include "runtime/metrics.h"
+#include "runtime/vault.h"
+#include "scheduler/job_compiler.h"
+#include "store/database.h"
+
+namespace cronally::scheduler {
+
+struct DriverOptions {
+  NodeId node;
+  core::PlannerOptions planner;
+};
+
+// What a driver works with; all of it outlives the driver.
+struct DriverParts {
+  store::Database& database;
+  delivery::Deliverer& deliverer;
+  JobCompiler& compiler;
+  const runtime::Vault& vault;
+  const runtime::Clock& clock;
+  runtime::Health& health;
+  runtime::Metrics& metrics;
+};
+
+class Driver {
+ public:
+  Driver(const DriverOptions& options, const DriverParts& parts);
+  ~Driver();  // as stop()
+
+  // Takes the shards over and starts the threads; returns when the machine has its jobs.
+  void start();
+
+  // Stops claiming, lets requests in flight finish and their outcomes commit; true when all did
+  // within `timeout`. What did not is left to the next start, as after a crash.
+  bool drain(Duration timeout);
+
+  // Ends the threads. Call after drain(), or without it to die on the spot.
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cronally::scheduler

@@ -1,0 +1,48 @@
+#include "scheduler/job_compiler.h"
+
+#include "runtime/log.h"
+
+namespace cronally::scheduler {
+
+Result<cron::Schedule> JobCompiler::schedule(const store::JobPlan& plan) const {
+  auto zone = zones_.load(plan.zone);
+  if (!zone) return fail(zone.error());
+  return cron::parse_schedule(
+      plan.schedule, {.zone = *zone, .dst = plan.dst, .name = plan.name, .anchor = plan.anchor});
+}
+
+core::PlannedJob JobCompiler::compile(const store::JobPlan& plan) {
+  core::PlannedJob job{.no = plan.no,
+                       .shard = plan.shard,
+                       .revision = plan.revision,
+                       .schedule = cron::Never{},
+                       .changed_at = plan.changed_at,
+                       .change = plan.change,
+                       .planned = plan.planned,
+                       .paused = plan.paused,
+                       .deleted = plan.deleted,
+                       .last_change = plan.last_change,
+                       .delivery = plan.delivery,
+                       .retry = plan.retry,
+                       .catch_up = plan.catch_up,
+                       .destination = destination(plan.destination)};
+  if (plan.deleted) return job;
+  if (auto compiled = schedule(plan)) {
+    job.schedule = std::move(*compiled);
+  } else {
+    runtime::log::error("scheduler", "a job's schedule cannot be read on this host; it is not run",
+                        {{"job", plan.id.text()},
+                         {"schedule", plan.schedule},
+                         {"zone", plan.zone},
+                         {"error", compiled.error().message}});
+  }
+  return job;
+}
+
+core::DestinationNo JobCompiler::destination(const std::string& origin) {
+  std::lock_guard lock(mutex_);
+  auto next = static_cast<core::DestinationNo>(destinations_.size());
+  return destinations_.try_emplace(origin, next).first->second;
+}
+
+}  // namespace cronally::scheduler

@@ -1,0 +1,36 @@
+// From a job as the store keeps it (texts) to a job as the step machine plans it (values).
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "core/planner.h"
+#include "runtime/zone_loader.h"
+#include "store/database.h"
+
+namespace cronally::scheduler {
+
+// Loads zones, parses schedules and numbers destinations. Thread-safe. Numbers are never reused;
+// an installation has few destinations, and each costs its text once.
+class JobCompiler {
+ public:
+  explicit JobCompiler(runtime::ZoneLoader& zones) : zones_(zones) {}
+
+  // A schedule was checked when the job was written, so a failure here means that this host lacks
+  // its zone or that the row was damaged. Codes: those of parse_schedule, "invalid_zone".
+  Result<cron::Schedule> schedule(const store::JobPlan& plan) const;
+
+  // As schedule(), but a schedule that does not compile becomes Never and one error in the log,
+  // so that one job's trouble stops no other.
+  core::PlannedJob compile(const store::JobPlan& plan);
+
+ private:
+  core::DestinationNo destination(const std::string& origin);
+
+  runtime::ZoneLoader& zones_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, core::DestinationNo> destinations_;
+};
+
+}  // namespace cronally::scheduler
