@@ -102,6 +102,16 @@ json::object question_json(const Question& question) {
   return {{"schedule", question.text}, {"zone", question.zone_name}};
 }
 
+// The description, with the zone under the name that was asked for: a loaded zone may carry a
+// longer one (runtime/zone_loader).
+std::string english_of(const Question& question) {
+  std::string text = cron::describe(question.schedule);
+  const std::string loaded = question.zone.name();
+  if (const std::size_t at = text.rfind(loaded); at != std::string::npos)
+    text.replace(at, loaded.size(), question.zone_name);
+  return text;
+}
+
 Outcome<ExitCode> next(Session& session, const Flags& flags) {
   const Outcome<Question> question = read(session, flags);
   if (!question) return std::unexpected(question.error());
@@ -122,7 +132,7 @@ Outcome<ExitCode> next(Session& session, const Flags& flags) {
 Outcome<ExitCode> explain(Session& session, const Flags& flags) {
   const Outcome<Question> question = read(session, flags);
   if (!question) return std::unexpected(question.error());
-  const std::string english = cron::describe(question->schedule);
+  const std::string english = english_of(*question);
   const std::vector<Instant> fires = fires_of(*question, explain_count);
   const std::vector<ClockChange> changes =
       clock_changes(question->schedule, question->from, question->from + year);
