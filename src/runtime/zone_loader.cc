@@ -88,14 +88,13 @@ std::unique_ptr<cctz::ZoneInfoSource> open_zone(
   return std::make_unique<ZoneBytes>(std::move(*bytes), std::string{parts.substr(0, version_end)});
 }
 
-// "Riga" or "new york" for the last part of "America/New_York".
-bool is_city_of(std::string_view word, std::string_view name) {
-  const std::string_view city = name.substr(name.rfind('/') + 1);
+// The same but for case, and for blanks in place of underscores.
+bool is_spelling_of(std::string_view word, std::string_view name) {
   const auto letter = [](char c) {
     if (c == ' ') return '_';
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
   };
-  return std::ranges::equal(word, city, {}, letter, letter);
+  return std::ranges::equal(word, name, {}, letter, letter);
 }
 
 fs::path default_directory() {
@@ -176,10 +175,16 @@ bool ZoneLoader::has_zone(std::string_view name) const {
 Error ZoneLoader::unknown_zone(std::string_view name) const {
   const auto all = names();
   const std::vector<std::string_view> candidates{all.begin(), all.end()};
-  const auto city = std::ranges::find_if(
-      candidates, [&](std::string_view candidate) { return is_city_of(name, candidate); });
-  std::string hint = city != candidates.end() ? fmt::format("; did you mean '{}'?", *city)
-                                              : did_you_mean(name, candidates);
+  // The whole name comes before the city alone: "utc" is UTC rather than Etc/UTC.
+  auto match = std::ranges::find_if(
+      candidates, [&](std::string_view zone) { return is_spelling_of(name, zone); });
+  if (match == candidates.end()) {
+    match = std::ranges::find_if(candidates, [&](std::string_view zone) {
+      return is_spelling_of(name, zone.substr(zone.rfind('/') + 1));
+    });
+  }
+  std::string hint = match != candidates.end() ? fmt::format("; did you mean '{}'?", *match)
+                                               : did_you_mean(name, candidates);
   if (hint.empty()) hint = "; zones have IANA names such as Europe/Riga or UTC";
   return Error{"invalid_zone", fmt::format("{} is not a time zone of tzdata {}{}", quote(name),
                                            tzdata_version(), hint)};

@@ -1,0 +1,75 @@
+#include "runtime/clock.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "runtime/clock_manual.h"
+#include "runtime/deadline.h"
+
+namespace cronally::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(SystemClock, TheSteadyClockNeverGoesBack) {
+  const SystemClock clock;
+  SteadyInstant last = clock.steady();
+  for (int i = 0; i < 1000; ++i) {
+    const SteadyInstant next = clock.now().steady;
+    ASSERT_GE(next, last);
+    last = next;
+  }
+}
+
+TEST(SystemClock, TheWallClockIsOfThisCentury) {
+  const SystemClock clock;
+  EXPECT_GT(clock.wall(), *parse_instant("2025-01-01T00:00:00Z"));
+  EXPECT_LT(clock.wall(), instant_max);
+}
+
+#ifdef CRONALLY_TEST_HOOKS
+TEST(SystemClock, TheTestHookShiftsTheWallClockOnly) {
+  const SystemClock plain;
+  for (const auto& [text, shift] : {std::pair{"2h", 120min}, std::pair{"-90m", -90min}}) {
+    ::setenv("CRONALLY_TEST_CLOCK_OFFSET", text, 1);
+    const SystemClock shifted;
+    ::unsetenv("CRONALLY_TEST_CLOCK_OFFSET");
+    const Now before = plain.now();
+    const Now there = shifted.now();
+    const Now after = plain.now();
+    EXPECT_GE(there.wall, before.wall + shift);
+    EXPECT_LE(there.wall, after.wall + shift + 1s);
+    EXPECT_GE(there.steady, before.steady);
+    EXPECT_LE(there.steady, after.steady);
+  }
+}
+#endif
+
+TEST(ManualClock, StandsStillUntilItIsMoved) {
+  const Instant start = *parse_instant("2026-03-29T00:59:59Z");
+  ManualClock clock{start};
+  const SteadyInstant steady = clock.steady();
+  EXPECT_EQ(clock.wall(), start);
+  clock.advance(1s);
+  EXPECT_EQ(clock.wall(), start + 1s);
+  EXPECT_EQ(clock.steady(), steady + 1s);
+  clock.step_wall(-1h);
+  EXPECT_EQ(clock.wall(), start + 1s - 1h);
+  EXPECT_EQ(clock.steady(), steady + 1s);
+}
+
+TEST(Deadline, RemainsUntilItHasPassed) {
+  const SteadyInstant now{1h};
+  const auto deadline = Deadline::after(now, 2s);
+  EXPECT_EQ(deadline.remaining(now), 2s);
+  EXPECT_EQ(deadline.remaining(now + 1999ms), 1ms);
+  EXPECT_FALSE(deadline.passed(now + 1999999us));
+  EXPECT_TRUE(deadline.passed(now + 2s));
+  EXPECT_EQ(deadline.remaining(now + 1h), 0s);
+  EXPECT_LT(deadline, Deadline::after(now, 3s));
+}
+
+}  // namespace
+}  // namespace cronally::runtime
