@@ -1,0 +1,214 @@
+"""Judges a run of the product from outside: the receiver's log and the ledger against what was due.
+
+What was due is computed here, from the jobs' anchors alone, and shares no code with the product.
+The words are those of DESIGN §2: lost, doubled, repeated, early, accounted for. Instants are
+integer microseconds since 1970, UTC.
+"""
+
+import bisect
+import collections
+import dataclasses
+import datetime
+import re
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+EARLY_TOLERANCE_US = 1_000  # half a database round trip and clock steps of the host
+MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+def instant_us(text):
+    """Microseconds of an RFC 3339 instant in UTC, as the API and the receiver's log show it."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z", text)
+    if not match:
+        raise ValueError(f"{text!r} is not an instant in UTC")
+    whole = datetime.datetime.fromisoformat(match.group(1) + "+00:00")
+    return (whole - EPOCH) // MICROSECOND + int((match.group(2) or "0").ljust(6, "0"))
+
+
+def instant_text(us):
+    moment = EPOCH + datetime.timedelta(microseconds=us)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def percentile(values, share):
+    """The smallest value that at least `share` of the values do not exceed."""
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("no values")
+    return ordered[max(0, -(-int(share * 10_000) * len(ordered) // 10_000) - 1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A job `@every every_us`; `since` is the commit of the edit that set the schedule."""
+    id: str
+    anchor: int
+    every: int
+    since: int
+
+    def due(self, until):
+        """anchor + k × every, strictly after `since`, up to and with `until`."""
+        first = self.anchor + ((self.since - self.anchor) // self.every + 1) * self.every
+        return range(first, until + 1, self.every)
+
+
+@dataclasses.dataclass
+class Evidence:
+    jobs: list      # of Job
+    until: int      # everything due up to here must be settled
+    requests: list  # the receiver's log: t_us, run, job, scheduled_at, attempt, fence, status
+    runs: list      # the ledger, as GET /v2/runs shows it
+    spans: list     # (job id, from, to] skipped, with a reason
+    deaths: list    # instants at which the server was killed
+    starts: list = dataclasses.field(default_factory=list)
+    # An answer this long before a death may have missed its commit: outcome batch + commit.
+    unrecorded_max: int = 100_000
+    at_most_once: frozenset = frozenset()  # ids of jobs
+
+
+class Findings:
+    def __init__(self):
+        self.found = collections.defaultdict(list)
+        self.repeated = 0
+
+    def add(self, kind, text):
+        self.found[kind].append(text)
+
+    def count(self, kind):
+        return len(self.found.get(kind, []))
+
+    def counts(self):
+        return {kind: len(texts) for kind, texts in self.found.items() if texts}
+
+    def __str__(self):
+        lines = [f"repeated: {self.repeated}"]
+        for kind, texts in sorted(self.found.items()):
+            lines.append(f"{kind}: {len(texts)}")
+            lines += [f"  {text}" for text in texts[:10]]
+        return "\n".join(lines)
+
+
+def check(evidence):
+    """All findings. None means: every promise that this evidence can show was kept."""
+    findings = Findings()
+    check_occurrences(evidence, findings)
+    check_attempts(evidence, findings)
+    check_ledger(evidence, findings)
+    return findings
+
+
+# ---- each due occurrence reached the receiver, once, not early ------------------------------------
+
+def due_of(evidence):
+    return {(job.id, instant) for job in evidence.jobs for instant in job.due(evidence.until)}
+
+
+def skipped(evidence, job, instant):
+    return any(span[0] == job and span[1] < instant <= span[2] for span in evidence.spans)
+
+
+def check_occurrences(evidence, findings):
+    due = due_of(evidence)
+    known = {job.id: job for job in evidence.jobs}
+    run_of = {}
+    for request in evidence.requests:
+        if request["job"] not in known:
+            continue
+        instant = instant_us(request["scheduled_at"])
+        key = (request["job"], instant)
+        if run_of.setdefault(key, request["run"]) != request["run"]:
+            findings.add("doubled", f"two runs for {request['job']} at {request['scheduled_at']}")
+        if request["t_us"] < instant - EARLY_TOLERANCE_US:
+            findings.add("early", f"run {request['run']} came {instant - request['t_us']} us early")
+        if key not in due and instant <= evidence.until:
+            findings.add("stray", f"{request['job']} was not due at {request['scheduled_at']}")
+    for job, instant in sorted(due - run_of.keys()):
+        if not skipped(evidence, job, instant):
+            findings.add("lost", f"{job} at {instant_text(instant)}")
+
+
+# ---- the attempts of each run ----------------------------------------------------------------------
+
+def check_attempts(evidence, findings):
+    runs = {run["id"]: run for run in evidence.runs}
+    by_run = collections.defaultdict(list)
+    for request in evidence.requests:
+        by_run[request["run"]].append(request)
+    deaths = sorted(evidence.deaths)
+    for run_id, requests in by_run.items():
+        requests.sort(key=lambda request: (request["t_us"], request["attempt"]))
+        run = runs.get(run_id)
+        if run is None:
+            if instant_us(requests[0]["scheduled_at"]) <= evidence.until:
+                findings.add("forged", f"run {run_id} reached the receiver, not the ledger")
+            continue
+        check_numbers(evidence, run, requests, findings)
+        for before, after in zip(requests, requests[1:]):
+            check_next(evidence, deaths, before, after, findings)
+        check_after_success(run, requests, findings)
+
+
+def check_numbers(evidence, run, requests, findings):
+    numbers = collections.Counter(request["attempt"] for request in requests)
+    for number, count in numbers.items():
+        for _ in range(count - 1):
+            findings.add("doubled", f"run {run['id']} sent attempt {number} more than once")
+    if run["job_id"] in evidence.at_most_once and len(numbers) > 1:
+        findings.add("doubled", f"run {run['id']} is at most once and was sent {len(numbers)} times")
+
+
+def check_next(evidence, deaths, before, after, findings):
+    """A request that follows another of its run."""
+    if after["fence"] < before["fence"]:
+        findings.add("fence_down", f"run {after['run']}: {before['fence']} then {after['fence']}")
+    if after["attempt"] == before["attempt"]:
+        return  # said as doubled
+    if not 200 <= before["status"] < 300:
+        return  # an ordinary retry, or the successor of an unanswered attempt
+    findings.repeated += 1
+    next_death = bisect.bisect_left(deaths, before["t_us"])
+    within = (next_death < len(deaths)
+              and deaths[next_death] - before["t_us"] <= evidence.unrecorded_max)
+    if not within:
+        findings.add("repeated_beyond_bound",
+                     f"run {after['run']} attempt {after['attempt']}: the one before was answered "
+                     f"at {before['t_us']}, and no death followed in time")
+    if after["fence"] <= before["fence"]:
+        findings.add("fence_down", f"run {after['run']}: a repeated attempt without a higher fence")
+
+
+def check_after_success(run, requests, findings):
+    recorded = [(attempt["number"], instant_us(attempt["ended_at"])) for attempt in run["attempts"]
+                if attempt.get("ended_at") and 200 <= (attempt.get("status") or 0) < 300]
+    for request in requests:
+        for number, ended in recorded:
+            if request["attempt"] > number and request["t_us"] > ended:
+                findings.add("doubled", f"run {run['id']} attempt {request['attempt']} began after "
+                                        f"the recorded success of {number}")
+
+
+# ---- the ledger accounts for everything that was due ------------------------------------------------
+
+def check_ledger(evidence, findings):
+    due = due_of(evidence)
+    known = {job.id for job in evidence.jobs}
+    seen = set()
+    for run in evidence.runs:
+        if run["job_id"] not in known or run["kind"] != "scheduled":
+            continue
+        instant = instant_us(run["scheduled_at"])
+        if instant > evidence.until:
+            continue
+        key = (run["job_id"], instant)
+        if key in seen:
+            findings.add("doubled", f"two runs in the ledger for {key}")
+        seen.add(key)
+        if key not in due:
+            findings.add("stray", f"the ledger has {run['id']}, which was not due")
+        if run["state"] != "ended" or run["verdict"] is None:
+            findings.add("unended", f"run {run['id']} is {run['state']}")
+        if skipped(evidence, *key):
+            findings.add("accounted_twice", f"{key} has a run and a span")
+    for key in sorted(due - seen):
+        if not skipped(evidence, *key):
+            findings.add("unaccounted", f"{key[0]} at {instant_text(key[1])}")
