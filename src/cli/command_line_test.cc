@@ -258,8 +258,17 @@ TEST_F(CommandLine, RunNowPrintsTheIdOrWaitsForTheEnd) {
   const Ran ran = run({"job", "run", "report", "--wait"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_EQ(ran.out,
-            "2026-11-24T12:00:00Z  report  2026-11-24T12:00:00Z  failed  +1.3 ms  attempt 1  500 "
-            "hello\n");
+            "run        r1\n"
+            "job        report (j1, revision 1)\n"
+            "kind       manual\n"
+            "key        manual:x\n"
+            "scheduled  2026-11-24T12:00:00Z\n"
+            "status     failed\n"
+            "late       +1.3 ms\n"
+            "fence      7\n"
+            "\n"
+            "ATTEMPT  SENT                      TOOK  REVISION  ANSWER\n"
+            "      1  2026-11-24T12:00:00.001Z   2ms         1  500 hello\n");
   EXPECT_EQ(calls_.back().url,
             "http://127.0.0.1:8787/v2/runs/changes?after=c2&wait=10s&job=report");
 }

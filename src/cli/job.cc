@@ -26,8 +26,9 @@ std::string next_text(const json::object& job, Instant now) {
 
 void say_done(Session& session, const char* done, const json::object& job) {
   if (session.json()) return session.print_json(job);
-  session.out() << done << " " << printable(text_at(job, "name")) << ": "
-                << next_text(job, session.world().now()) << "\n";
+  session.out() << done << " " << printable(text_at(job, "name"));
+  if (job_status(job) != "paused") session.out() << ": " << next_text(job, session.world().now());
+  session.out() << "\n";
 }
 
 // Zone of --at and --anchor: --zone, else the job's own, else UTC.
@@ -187,7 +188,7 @@ Outcome<ExitCode> run_now(Session& session, const std::string& name, bool wait) 
   if (session.json())
     session.print_json(*run);
   else if (wait)
-    session.out() << watch_line(*run, view_of(session));
+    session.out() << run_facts(*run, view_of(session));
   else
     session.out() << text_at(*run, "id") << "\n";
   const bool failed = wait && run_status(*run) != "succeeded";
@@ -331,12 +332,12 @@ void add_toggle(Tree& tree, CLI::App& group, bool pause) {
 void add_run_now(Tree& tree, CLI::App& group) {
   auto name = std::make_shared<std::string>();
   auto wait = std::make_shared<bool>(false);
-  CLI::App& app =
-      tree.verb(group,
-                {"run",
-                 "Run a job now, besides its schedule; prints the run's id.",
-                 {"cronally job run report", "cronally job run report --wait"}},
-                [name, wait](Session& session) { return run_now(session, *name, *wait); });
+  CLI::App& app = tree.verb(
+      group,
+      {"run",
+       "Run a job now, besides its schedule; prints the run's id, or with --wait all of it.",
+       {"cronally job run report", "cronally job run report --wait"}},
+      [name, wait](Session& session) { return run_now(session, *name, *wait); });
   app.add_option("JOB", *name, "Name or id.")->required();
   app.add_flag("--wait", *wait, "Wait for its end; exit code 1 unless it succeeded.");
 }
