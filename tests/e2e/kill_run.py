@@ -1,0 +1,146 @@
+"""kill -9 at random moments under load, and what receiver and ledger say afterwards.
+
+200 jobs `@every 1s` with anchors 5 ms apart, `catch_up: all`; the server dies `kills` times,
+50–900 ms after each start, wherever it then is. Seeded: the same seed gives the same moments.
+
+    kill_run.py [--kills 50] [--seed 1] [--keep FOLDER]
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+
+import checker
+from client import Client
+from processes import Receiver, Server, wait_until
+
+JOBS = 200
+ANCHOR_STEP_US = 5_000
+EVERY_US = 1_000_000
+SETTLE_MAX_S = 60
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+@dataclasses.dataclass
+class Result:
+    findings: checker.Findings
+    kills: int
+    due: int
+    requests: int
+    ended_by_itself: int
+    start_ms_max: float
+    seconds: float
+
+    def ok(self):
+        return not self.findings.counts() and self.ended_by_itself == 0
+
+
+def job_body(number, url, anchor):
+    return {"name": f"kill-{number}", "schedule": "@every 1s",
+            "anchor": checker.instant_text(anchor),
+            "target": {"type": "http", "url": url, "timeout": "5s"},
+            "retry": {"attempts": 5, "backoff_min": "50ms", "backoff_max": "500ms"},
+            "catch_up": {"mode": "all", "window": "1h", "limit": 1000}}
+
+
+def add_jobs(api, receiver):
+    """The jobs as the checker needs them; their grids begin at the commit of their creation."""
+    base = now_us() // EVERY_US * EVERY_US
+    bodies = [job_body(number, receiver.url("/kill"), base + number * ANCHOR_STEP_US)
+              for number in range(JOBS)]
+    made = api.expect((200, 201), "POST", "/v2/jobs/bulk", {"items": bodies}).json["items"]
+    return [checker.Job(job["id"], base + number * ANCHOR_STEP_US, EVERY_US,
+                        checker.instant_us(job["updated_at"]))
+            for number, job in enumerate(made)]
+
+
+def die_often(server, kills, chance):
+    """Kills the server `kills` times. Returns the deaths, and how often it had ended by itself."""
+    deaths, ended = [], 0
+    for _ in range(kills):
+        time.sleep(chance.uniform(0.05, 0.9))
+        if server.process.poll() is not None:
+            ended += 1
+        server.process.kill()
+        deaths.append(now_us())
+        server.process.wait()
+        server.spawn()
+    return deaths, ended
+
+
+def settled(api, until):
+    """True when no run due up to `until` is open."""
+    query = {"until": checker.instant_text(until + 1)}
+    return all(not api.pages("/v2/runs", limit=1, state=state, **query)
+               for state in ("requested", "claimed", "begun"))
+
+
+def spans_of(server):
+    """Skipped spans, read from the file of a server that has stopped."""
+    with sqlite3.connect(f"file:{server.data}/cronally.db?mode=ro", uri=True) as database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
+        name = next((table for table in ("skipped_span", "skipped", "skip") if table in tables), None)
+        if name is None:
+            raise AssertionError(f"no table of skipped spans in {sorted(tables)}")
+        return [dict(zip([part[0] for part in cursor.description], row))
+                for cursor in [database.execute(f"SELECT * FROM {name}")] for row in cursor]
+
+
+def run(folder, kills, seed):
+    """The whole of it. The folder keeps log, database and the receiver's record."""
+    begun = time.monotonic()
+    server = Server(folder, "--log-level", "warning").start()
+    receiver = Receiver(folder)
+    try:
+        api = Client(server)
+        jobs = add_jobs(api, receiver)
+        time.sleep(1.5)
+        deaths, ended = die_often(server, kills, random.Random(seed))
+        started = time.monotonic()
+        server.wait_ready()
+        start_ms = (time.monotonic() - started) * 1000
+        time.sleep(2.0)
+        until = now_us()
+        wait_until(lambda: settled(api, until), SETTLE_MAX_S, step=0.2, what="the end of all runs")
+        runs = api.pages("/v2/runs")
+        requests = receiver.records()
+        api.close()
+        server.stop()
+        spans = [(span.get("job_id"), span.get("from"), span.get("to")) for span in spans_of(server)]
+        if spans:
+            raise AssertionError(f"catch_up is all, yet spans were skipped: {spans[:5]}")
+        evidence = checker.Evidence(jobs, until, requests, runs, [], deaths)
+        return Result(checker.check(evidence), kills, len(checker.due_of(evidence)), len(requests),
+                      ended, start_ms, time.monotonic() - begun)
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+        receiver.stop()
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    arguments.add_argument("--kills", type=int, default=50)
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--keep", help="a folder for log, database and the receiver's record")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        result = run(pathlib.Path(given.keep or temporary), given.kills, given.seed)
+    print(result.findings)
+    print(json.dumps({"kills": result.kills, "due": result.due, "requests": result.requests,
+                      "ended_by_itself": result.ended_by_itself,
+                      "seconds": round(result.seconds, 1)}))
+    return 0 if result.ok() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
