@@ -137,7 +137,6 @@ void set(CURL* easy, CURLoption option, Value value) {
 void set_options(Exchange& exchange, const Call& request, char* error) {
   CURL* const easy = exchange.easy;
   set(easy, CURLOPT_ERRORBUFFER, error);
-  set(easy, CURLOPT_NOSIGNAL, 1L);
   set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(easy, CURLOPT_PATH_AS_IS, 1L);

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -84,6 +85,10 @@ class TlsListener {
 
  private:
   void serve(RawSocket socket) {
+    sigset_t pipe;  // OpenSSL writes with write(2), and clients that refuse us are gone by then
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     const Session session{SSL_new(context_.get())};
     SSL_set_fd(session.get(), socket.descriptor());
     if (SSL_accept(session.get()) != 1) return;
