@@ -56,26 +56,49 @@ int star_step(const Values& values, Range field) {
   return step;
 }
 
-// Writes what `values` holds as single values, ranges and, from three values on, stepped ranges.
-// `base` is added to each (years).
-void add_values(List& list, Values values, Range field, int base) {
+// The end of the row low, low + step, … of which all are there.
+int row_end(const Values& values, int low, int step, int field_high) {
+  int high = low;
+  while (high + step <= field_high && has(values, high + step)) high += step;
+  return high;
+}
+
+// The values that stand in a run of three or more neighbours.
+Values neighbours(const Values& values, Range field) {
+  Values found;
   for (int low = field.low; low <= field.high; ++low) {
     if (!has(values, low)) continue;
-    int second = low + 1;
-    while (second <= field.high && !has(values, second)) ++second;
-    const int step = second - low;
-    int high = low;
-    while (high + step <= field.high && has(values, high + step)) high += step;
-    if ((high - low) / step < 2) {
+    const int high = row_end(values, low, 1, field.high);
+    for (int value = low; high - low >= 2 && value <= high; ++value) {
+      found.set(static_cast<std::size_t>(value));
+    }
+    low = high;
+  }
+  return found;
+}
+
+// Writes what `values` holds: runs of neighbours as ranges, rows of four or more as stepped
+// ranges, the rest one by one. `base` is added to each (years).
+void add_values(List& list, Values values, Range field, int base) {
+  const Values ranges = neighbours(values, field);
+  Values single = values & ~ranges;
+  for (int low = field.low; low <= field.high; ++low) {
+    if (has(ranges, low)) {
+      const int high = row_end(ranges, low, 1, field.high);
+      list.add("{}-{}", low + base, high + base);
+      low = high;
+      continue;
+    }
+    if (!has(single, low)) continue;
+    int step = 1;
+    while (low + step <= field.high && !has(single, low + step)) ++step;
+    const int high = row_end(single, low, step, field.high);
+    if ((high - low) / step < 3) {
       list.add("{}", low + base);
       continue;
     }
-    remove(values, {low, high}, step);
-    if (step == 1) {
-      list.add("{}-{}", low + base, high + base);
-    } else {
-      list.add("{}-{}/{}", low + base, high + base, step);
-    }
+    remove(single, {low, high}, step);
+    list.add("{}-{}/{}", low + base, high + base, step);
   }
 }
 
