@@ -259,6 +259,8 @@ class Accounts {
   // The first account and its admin token, if there is no account yet; true if it was made.
   virtual bool bootstrap(const Account& account, const Token& token,
                          std::string_view token_digest) = 0;
+  // Every account, oldest first; empty before bootstrap.
+  virtual std::vector<Account> all() = 0;
   virtual std::optional<Principal> authenticate(std::string_view token_digest) = 0;
 
   virtual Account account(AccountNo account) = 0;
