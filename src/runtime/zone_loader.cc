@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Between the parts of the name under which cctz keeps a zone: version, time of change, directory
-// and plain name. No name or path that is loaded holds this control character.
+// Between the parts of the name under which cctz keeps a zone: version, identity of the file,
+// directory and plain name. No name or path that is loaded holds this control character.
 constexpr char separator = '\x1f';
 constexpr std::string_view key_start = "cronally\x1f";
 
@@ -47,6 +47,14 @@ bool has_tzif_magic(const fs::path& file) {
   char magic[4] = {};
   in.read(magic, sizeof magic);
   return in.gcount() == 4 && std::memcmp(magic, "TZif", 4) == 0;  // RFC 8536 §3.1
+}
+
+// Differs when another file, or another content, has taken the place; nullopt when there is none.
+std::optional<std::string> identity_of(const fs::path& file) {
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  return fmt::format("{}.{:09}-{}-{}", status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                     status.st_size, status.st_ino);
 }
 
 // A zone's file in memory, as cctz wants to read it.
@@ -80,9 +88,9 @@ std::unique_ptr<cctz::ZoneInfoSource> open_zone(
   if (!key.starts_with(key_start)) return fallback(key);
   const std::string_view parts = std::string_view{key}.substr(key_start.size());
   const std::size_t version_end = parts.find(separator);
-  const std::size_t time_end = parts.find(separator, version_end + 1);
+  const std::size_t identity_end = parts.find(separator, version_end + 1);
   const std::size_t directory_end = parts.rfind(separator);
-  const fs::path directory{parts.substr(time_end + 1, directory_end - time_end - 1)};
+  const fs::path directory{parts.substr(identity_end + 1, directory_end - identity_end - 1)};
   auto bytes = read_file(directory / last_part(key), zone_file_size_max);
   if (!bytes) return nullptr;
   return std::make_unique<ZoneBytes>(std::move(*bytes), std::string{parts.substr(0, version_end)});
@@ -110,6 +118,12 @@ ZoneLoader::ZoneLoader(fs::path directory) : directory_(std::move(directory)) {}
 
 Result<cctz::time_zone> ZoneLoader::load(std::string_view name) {
   if (name == "UTC") return cctz::utc_time_zone();
+  const auto identity = is_zone_name(name) ? identity_of(directory_ / name) : std::nullopt;
+  if (identity) {
+    std::lock_guard lock{mutex_};
+    const auto it = loaded_.find(name);
+    if (it != loaded_.end() && it->second.file == *identity) return it->second.zone;
+  }
   std::error_code none;
   if (!fs::is_directory(directory_, none)) {
     return fail("tzdata_unreadable",
@@ -117,18 +131,23 @@ Result<cctz::time_zone> ZoneLoader::load(std::string_view name) {
                             "TZDIR",
                             directory_.string()));
   }
-  if (!has_zone(name)) return fail(unknown_zone(name));
-  const fs::path file = directory_ / name;
-  struct stat status{};
-  ::stat(file.c_str(), &status);
-  const std::string key = fmt::format("{}{}{}{}.{:09}{}{}{}{}", key_start, tzdata_version(),
-                                      separator, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
-                                      separator, directory_.string(), separator, name);
+  if (!identity || !has_tzif_magic(directory_ / name)) return fail(unknown_zone(name));
+  auto zone = load_file(name, *identity);
+  if (!zone) return zone;
+  std::lock_guard lock{mutex_};
+  loaded_.insert_or_assign(std::string{name}, Loaded{*identity, *zone});
+  return zone;
+}
+
+Result<cctz::time_zone> ZoneLoader::load_file(std::string_view name,
+                                              const std::string& identity) const {
+  const std::string key = fmt::format("{}{}{}{}{}{}{}{}", key_start, tzdata_version(), separator,
+                                      identity, separator, directory_.string(), separator, name);
   cctz::time_zone zone;
   if (!cctz::load_time_zone(key, &zone)) {
     return fail("tzdata_unreadable", fmt::format("{} is not a readable time zone file; reinstall "
                                                  "the package tzdata",
-                                                 file.string()));
+                                                 (directory_ / name).string()));
   }
   return zone;
 }
@@ -163,13 +182,6 @@ std::vector<std::string> ZoneLoader::names() const {
   names_ = std::move(found);
   names_version_ = version;
   return names_;
-}
-
-bool ZoneLoader::has_zone(std::string_view name) const {
-  if (!is_zone_name(name)) return false;
-  const fs::path file = directory_ / name;
-  std::error_code error;
-  return fs::is_regular_file(file, error) && has_tzif_magic(file);
 }
 
 Error ZoneLoader::unknown_zone(std::string_view name) const {

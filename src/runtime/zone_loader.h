@@ -1,14 +1,16 @@
 // Time zones by their IANA names, from the machine's tzdata (tzfile(5)).
 //
 // cctz caches what it loads for the life of the process, failures included. The loader therefore
-// asks cctz under a private name that carries directory, tzdata version and the file's time of
-// change, so that an updated tzdata is seen at the next load(); and it asks only for files that
-// exist. Use zone_name() to get the plain name back. The host's own zone is never used.
+// asks cctz under a private name that carries directory, tzdata version and the file's identity,
+// so that an updated tzdata is seen at the next load(); and it asks only for files that exist. Use
+// zone_name() to get the plain name back. The host's own zone is never used. Any thread.
 #pragma once
 
 #include <cctz/time_zone.h>
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@ class ZoneLoader {
   // (the directory is missing or the zone's file is damaged: an operator's matter, not the
   // user's). Refused besides unknown names: absolute and relative paths, "localtime",
   // "posixrules", "Factory", and the trees "right/" (counts leap seconds) and "posix/".
+  // A zone that was loaded before costs one stat(2).
   Result<cctz::time_zone> load(std::string_view name);
 
   // "2026f", from the first line of tzdata.zi, read anew at each call; "unknown" without one.
@@ -38,11 +41,17 @@ class ZoneLoader {
   std::vector<std::string> names() const;
 
  private:
-  bool has_zone(std::string_view name) const;
+  struct Loaded {
+    std::string file;  // which file it was made of
+    cctz::time_zone zone;
+  };
+
+  Result<cctz::time_zone> load_file(std::string_view name, const std::string& identity) const;
   Error unknown_zone(std::string_view name) const;
 
   std::filesystem::path directory_;
   mutable std::mutex mutex_;
+  std::map<std::string, Loaded, std::less<>> loaded_;
   mutable std::string names_version_;
   mutable std::vector<std::string> names_;
 };

@@ -182,6 +182,15 @@ TEST(ZoneLoader, SeesAChangedFileWithoutAVersion) {
   EXPECT_EQ(offset_at(*loader.load("Town"), "2026-01-01T00:00:00Z"), 32400);
 }
 
+TEST(ZoneLoader, AZoneThatIsTakenAwayIsUnknownAgain) {
+  const TestDirectory directory;
+  copy_zone("Europe/Riga", directory / "Town");
+  ZoneLoader loader{directory.path()};
+  EXPECT_TRUE(loader.load("Town"));
+  fs::remove(directory / "Town");
+  EXPECT_EQ(loader.load("Town").error().code, "invalid_zone");
+}
+
 TEST(ZoneLoader, TwoDirectoriesDoNotMix) {
   const TestDirectory one, two;
   copy_zone("Europe/Riga", one / "Town");
