@@ -364,6 +364,8 @@ TEST_F(CommandLine, NextAndExplainNeedNoServer) {
             std::string::npos)
       << explained.out;
   EXPECT_EQ(run({"next", "61 * * * *"}).code, 2);
+  EXPECT_NE(run({"next", "0", "9", "a.txt", "b.txt", "*"}).err.find("in quotes"),
+            std::string::npos);
   EXPECT_EQ(run({"next", "@never"}).err, "never due after 2026-11-24T12:00:00Z\n");
   EXPECT_TRUE(calls_.empty());
 }

@@ -37,6 +37,15 @@ constexpr std::size_t count_max = 100'000;
 constexpr std::size_t explain_count = 5;
 constexpr auto year = std::chrono::days{366};
 
+// Several words are fine for "@every 90s", and a trap for an expression without quotes.
+std::unexpected<Problem> usage_of(Error error, bool several_words) {
+  std::unexpected<Problem> problem = usage(std::move(error));
+  if (several_words)
+    problem.error().advice =
+        "put the expression in quotes: without them the shell replaces * by names of files.";
+  return problem;
+}
+
 Outcome<Question> read(Session& session, const Flags& flags) {
   Question question;
   for (const std::string& word : flags.words)
@@ -52,7 +61,7 @@ Outcome<Question> read(Session& session, const Flags& flags) {
   context.dst = flags.dst == "skip" ? cron::Dst::skip : cron::Dst::run;
   if (flags.name) context.name = *flags.name;
   Result<cron::Schedule> schedule = cron::parse_schedule(question.text, context);
-  if (!schedule) return usage(schedule.error());
+  if (!schedule) return usage_of(schedule.error(), flags.words.size() > 1);
   question.schedule = std::move(*schedule);
   const Outcome<Instant> from = session.read_time(flags.from.value_or("now"), question.zone_name);
   if (!from) return std::unexpected(from.error());
