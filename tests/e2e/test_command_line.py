@@ -29,7 +29,7 @@ def test_a_job_is_added_listed_shown_edited_and_removed(cli, recorder, name):
     shown = json.loads(cli("job", "show", name, "--json").stdout)
     assert shown["schedule"] == "0 9 * * MON-FRI" and shown["zone"] == "Europe/Berlin"
     assert "Europe/Berlin" in cli("job", "show", name).stdout
-    cli("job", "rm", name)
+    cli("job", "rm", name, "--yes")
     cli("job", "show", name, status=3)
 
 
@@ -82,7 +82,7 @@ def test_run_watch_shows_a_line_for_each_change(server, cli, recorder, name):
 
 @pytest.mark.parametrize("arguments,status", [
     (("job", "show", "nobody-at-all"), 3),
-    (("job", "rm", "nobody-at-all"), 3),
+    (("job", "rm", "nobody-at-all", "--yes"), 3),
     (("run", "show", "0190a5d4-7b9c-7c3e-8f00-0123456789ab"), 3),
     (("job", "add"), 2),
     (("job", "add", "x", "--every", "1h"), 2),
@@ -226,4 +226,4 @@ def test_watch_survives_a_pipe_that_closes(server, recorder, cli, name):
     watch.stdout.readline()
     watch.stdout.close()
     wait_until(lambda: watch.poll() is not None, 15, what="the end of run watch")
-    cli("job", "rm", name)
+    cli("job", "rm", name, "--yes")
