@@ -137,6 +137,8 @@ struct ReadOpenRuns {
   std::uint64_t read = 0;
   Instant until;
   std::size_t limit = 0;
+  Instant after_send_at = Instant::min();  // (send_at, run) of the last row of the page before
+  RunNo after_run{};
 };
 
 // A hint, given when a claim commits: the definition will be needed at the instant.

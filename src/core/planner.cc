@@ -1,0 +1,125 @@
+#include "core/planner.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "core/planner_state.h"
+
+namespace cronally::core {
+
+Planner::Planner(const PlannerOptions& options) : state_(std::make_unique<State>(options)) {}
+Planner::~Planner() = default;
+Planner::Planner(Planner&&) noexcept = default;
+Planner& Planner::operator=(Planner&&) noexcept = default;
+
+std::vector<Action> Planner::step(const Now& now, Event event) {
+  State& state = *state_;
+  state.now = now;
+  state.actions.clear();
+  const bool woken = std::holds_alternative<Woke>(event);
+  std::visit([&](auto& what) { state.on(what); }, event);
+  state.proceed();
+  state.wake(woken);
+  return std::move(state.actions);
+}
+
+PlannerStats Planner::stats() const {
+  const State& state = *state_;
+  return {.jobs = state.jobs.size(),
+          .armed = state.runs.size() - state.waiting - state.in_flight,
+          .waiting = state.waiting,
+          .in_flight = state.in_flight,
+          .lead = state.lead()};
+}
+
+void Planner::State::on(ShardsAcquired& event) {
+  CHECK(!acquired, "the shards are granted once per machine");
+  acquired = true;
+  acquired_at = advanced_at = now.wall;
+  fence = event.fence;
+  random.seed(event.random_seed);
+  unread_from = instant_min;
+  ChangeSet open;
+  for (const auto& grant : event.shards) {
+    shards.at(static_cast<std::size_t>(grant.shard.value)) = {true, grant.cursor, grant.seen};
+    advanced_at = std::min(advanced_at, grant.cursor);
+  }
+  jobs.reserve(event.jobs.size());
+  for (const auto& planned : event.jobs) {
+    JobEntry& job = put_job(planned);
+    job.dirty = !planned.planned;
+    if (job.dirty) {
+      job.read_after = true;
+      open.jobs.push_back(job.no);
+    } else if (!job.paused && !job.deleted) {
+      const Instant from = std::max(shards[job.shard].cursor, job.changed_at);
+      set_next_due(job, cron::next(job.schedule, from));
+    }
+  }
+  if (!open.jobs.empty()) changes.push_back(std::move(open));
+}
+
+void Planner::State::on(DrainStarted&) {
+  if (draining) return;
+  draining = true;
+  std::vector<TrackedRun*> unsent;
+  for (auto& [no, tracked] : runs) {
+    if (tracked.phase == Phase::in_flight) {
+      actions.push_back(Withdraw{no, tracked.run.attempt});
+    } else if (tracked.phase != Phase::committing) {
+      unsent.push_back(&tracked);
+    }
+  }
+  for (TrackedRun* tracked : unsent) arm(*tracked);  // ends what is begun, forgets the rest
+}
+
+// The lease is gone: the successor acts now. What has not left must not leave any more; nothing
+// more is written.
+void Planner::State::lose_lease() {
+  if (lost) return;
+  lost = true;
+  for (auto& [no, tracked] : runs) {
+    if (tracked.phase == Phase::in_flight) {
+      actions.push_back(Withdraw{no, tracked.run.attempt});
+    }
+  }
+  run_items.clear();
+}
+
+void Planner::State::proceed() {
+  fire_timers();
+  repeat_lanes();
+  if (!stopped()) {
+    read_runs();
+    plan();
+  }
+  flush_runs();
+  check_drained();
+}
+
+void Planner::State::check_drained() {
+  if (!draining || drained || in_flight > 0 || !plan_lane.idle() || !run_lane.idle()) return;
+  if (!run_items.empty()) return;
+  drained = true;
+  actions.push_back(Drained{});
+}
+
+Instant Planner::State::next_wake() {
+  Instant at = never;
+  if (!timers.empty()) at = timers.top().first;
+  for (const Lane* lane : {&plan_lane, &run_lane}) {
+    if (!lane->batch && !lane->idle()) at = std::min(at, wall_of(lane->repeat_at));
+  }
+  if (stopped()) return at;
+  return std::min({at, plan_wake(), read_wake()});
+}
+
+void Planner::State::wake(bool woken) {
+  const Instant at = next_wake();
+  if (at == never) return;
+  if (at == woke_for && !woken) return;
+  woke_for = at;
+  actions.push_back(WakeAt{at});
+}
+
+}  // namespace cronally::core

@@ -1,0 +1,136 @@
+#include "core/planner.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace cronally::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant start = instant_from_us(1'780'000'000'000'000);  // some second
+const JobNo job_no{7};
+const ShardNo shard_no{3};
+
+// The machine with a world that does what it is told: events go in, actions are kept by kind.
+class Machine {
+ public:
+  explicit Machine(const PlannerOptions& options = {}) : planner(options) {}
+
+  void step(Event event) {
+    const Now now{wall, SteadyInstant{wall.time_since_epoch()} + steady_ahead};
+    for (auto& action : planner.step(now, std::move(event))) actions.push_back(std::move(action));
+  }
+  void at(Instant when) {
+    wall = when;
+    step(Woke{});
+  }
+  void acquire(std::vector<PlannedJob> jobs, Instant cursor = start) {
+    step(ShardsAcquired{Fence{11}, 42, {{shard_no, cursor, 0}}, std::move(jobs)});
+  }
+  template <class T>
+  std::vector<T> take() {
+    std::vector<T> taken;
+    std::erase_if(actions, [&](Action& action) {
+      if (auto* found = std::get_if<T>(&action)) {
+        taken.push_back(std::move(*found));
+        return true;
+      }
+      return false;
+    });
+    return taken;
+  }
+  // Commits all batches asked for so far; items are done, claims get fresh run numbers.
+  std::vector<Item> commit() {
+    std::vector<Item> items;
+    for (auto& asked : take<Commit>()) {
+      BatchCommitted committed{.at = wall};
+      for (const auto& item : asked.content.items) {
+        ItemOutcome outcome;
+        if (std::holds_alternative<Claim>(item)) outcome.run = RunNo{++last_run};
+        committed.outcomes.push_back(outcome);
+        items.push_back(item);
+      }
+      step(BatchDone{asked.batch, committed, 2ms});
+    }
+    return items;
+  }
+  void answer_reads() {
+    for (const auto& asked : take<ReadOpenRuns>()) step(RunsRead{asked.read, {}, true});
+  }
+  // Wakes the machine whenever it asks to, until `until`, committing at once.
+  std::vector<Item> run_until(Instant until) {
+    std::vector<Item> items;
+    for (;;) {
+      for (auto& item : commit()) items.push_back(std::move(item));
+      answer_reads();
+      const auto wakes = take<WakeAt>();
+      if (!wakes.empty()) wake = wakes.back().at;
+      if (wake > until) break;
+      wall = std::max(wall, wake);
+      wake = Instant::max();
+      step(Woke{});
+    }
+    wall = until;
+    return items;
+  }
+
+  Planner planner;
+  Instant wall = start;
+  Instant wake = Instant::max();
+  Duration steady_ahead{};
+  std::vector<Action> actions;
+  std::int64_t last_run = 0;
+};
+
+PlannedJob every(Duration length) {
+  return {.no = job_no,
+          .shard = shard_no,
+          .revision = 1,
+          .schedule = cron::Interval{length, start},
+          .changed_at = start - 1h,
+          .planned = true};
+}
+
+template <class T>
+std::vector<T> of(const std::vector<Item>& items) {
+  std::vector<T> found;
+  for (const auto& item : items) {
+    if (const auto* one = std::get_if<T>(&item)) found.push_back(*one);
+  }
+  return found;
+}
+
+TEST(Planner, ClaimsALeadAheadAndSendsAtTheInstant) {
+  Machine machine;
+  machine.acquire({every(10s)});
+  machine.run_until(start + 9s);
+  EXPECT_TRUE(machine.take<Send>().empty());
+  const auto items = machine.run_until(start + 9'999'999us);
+  ASSERT_EQ(of<Claim>(items).size(), 1U);
+  EXPECT_EQ(of<Claim>(items)[0].due, start + 10s);
+  EXPECT_TRUE(machine.take<Send>().empty());
+  machine.run_until(start + 10s);
+  const auto sends = machine.take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.due, start + 10s);
+  EXPECT_EQ(sends[0].run.attempt, 1);
+  EXPECT_EQ(sends[0].run.fence, Fence{11});
+}
+
+TEST(Planner, RecordsASuccessOnce) {
+  Machine machine;
+  machine.acquire({every(10s)});
+  machine.run_until(start + 10s);
+  const auto sends = machine.take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  machine.step(AttemptEnded{sends[0].run.no, 1, {.fate = Fate::answered, .status = 200}});
+  const auto outcomes = of<Outcome>(machine.commit());
+  ASSERT_EQ(outcomes.size(), 1U);
+  EXPECT_EQ(std::get<Outcome::End>(outcomes[0].next).verdict, Verdict::succeeded);
+  EXPECT_EQ(machine.planner.stats().in_flight, 0U);
+}
+
+}  // namespace
+}  // namespace cronally::core
