@@ -199,7 +199,7 @@ TEST(HttpServer, RefusesWhatTwoServersCouldReadDifferently) {
            "GET / HTTP/1.1\r\nHost: h\r\nA b: c\r\n\r\n",
            "GET / HTTP/1.1\r\nHost: h\r\n: c\r\n\r\n",
            "GET / HTTP/1.1\r\nHost: h\r\nA\r\n\r\n",
-           std::string{"GET / HTTP/1.1\r\nHost: h\r\nA: \0\r\n\r\n", 36},
+           "GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(1, '\0') + "\r\n\r\n",
            // Request line and host (§3.2)
            "GET  / HTTP/1.1\r\n" + rest,
            "GET / HTTP/1.1 \r\n" + rest,

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "base/check.h"
 #include "net/egress.h"
@@ -121,6 +123,7 @@ bool Transfer::begin(Submission submission, std::shared_ptr<const HttpSink> sink
   sink_ = std::move(sink);
   malformed_ = started_ = withdrawn_ = repeated_ = refused_ = header_whole_ = cut_off_ = false;
   header_bytes_ = body_bytes_ = 0;
+  socket_error_ = 0;
   body_.clear();
   first_byte_at_.reset();
   error_buffer_[0] = '\0';
@@ -207,7 +210,9 @@ curl_socket_t Transfer::open_socket(const curl_sockaddr& address) {
     return CURL_SOCKET_BAD;
   }
   ++counters_.connections;
-  return ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+  const int fd = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+  socket_error_ = fd < 0 ? errno : 0;
+  return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 // Called for each line. When the connection closes amid a header, libcurl calls that a success.
@@ -240,6 +245,10 @@ std::string Transfer::error_of(CURLcode code) const {
   if (repeated_) return "the connection closed before an answer came";
   if (refused_ && code == CURLE_COULDNT_CONNECT) {
     return "the address is link-local or a cloud's metadata service; deliveries never go there";
+  }
+  if (socket_error_ != 0 && code == CURLE_COULDNT_CONNECT) {
+    return fmt::format("no socket: {}; raise the limit of open files",
+                       std::strerror(socket_error_));
   }
   if (header_bytes_ > answer_header_max) return "the answer's header is too long";
   if (code == CURLE_OPERATION_TIMEDOUT) {

@@ -73,6 +73,7 @@ class Transfer {
   bool refused_ = false;       // by the egress guard
   bool header_whole_ = false;  // the blank line of the last answer came
   bool cut_off_ = false;       // the answer was too long
+  int socket_error_ = 0;       // errno of the last socket(2) that failed
   std::size_t header_bytes_ = 0;
   std::size_t body_bytes_ = 0;
   std::string body_;
