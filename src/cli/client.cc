@@ -86,8 +86,7 @@ Outcome<json::value> Client::send(std::string method, const std::string& path,
                                   const json::value& body) const {
   net::Call call = call_of(std::move(method), path);
   if (!body.is_null()) {
-    call.headers.push_back({"Content-Type", call.method == "PATCH" ? "application/merge-patch+json"
-                                                                   : "application/json"});
+    call.headers.push_back({"Content-Type", "application/json"});
     call.body = json::serialize(body);
   }
   const Result<net::CallAnswer> answer = session_->world().call(call);

@@ -216,7 +216,6 @@ TEST_F(CommandLine, AnEmptyValueStaysEmpty) {
   run({"job", "edit", "--description", "", "x"});
   EXPECT_EQ(calls_[0].body, R"({"description":""})");
   EXPECT_EQ(calls_[1].body, R"({"description":""})");
-  EXPECT_EQ(header(calls_[0], "Content-Type"), "application/merge-patch+json");
 }
 
 TEST_F(CommandLine, LocalTimesOfAnEditAreOfTheJobsZone) {
