@@ -102,7 +102,8 @@ def prove_kill(table, folder, given):
     for kind, words in (("lost", "lost"), ("doubled", "doubled"),
                         ("repeated_beyond_bound", "repeated beyond the bound"),
                         ("fence_down", "fences that went down"),
-                        ("unaccounted", "due and not accounted for"), ("early", "early"),
+                        ("unaccounted", "due and not accounted for"), ("skipped", "skipped"),
+                        ("early", "early"),
                         ("unended", "without a verdict"), ("forged", "not in the ledger"),
                         ("stray", "run and not due")):
         table.add(f"kill -9: {words}", "0", str(findings.count(kind)), findings.count(kind) == 0)

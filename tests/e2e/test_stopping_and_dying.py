@@ -62,7 +62,7 @@ def test_a_second_server_on_the_same_data_exits_with_a_clear_text(fresh_server):
     second.log_file = fresh_server.home / "second.log"
     second.spawn()
     wait_until(lambda: second.process.poll() is not None, 10, what="the second server's end")
-    assert second.process.returncode == 1
+    assert second.process.returncode == 5, "a conflict, in the words of the command line"
     text = second.log()
     assert str(fresh_server.data) in text and str(fresh_server.pid) in text, text
     assert fresh_server.status_of("/readyz") == 200
