@@ -1,0 +1,41 @@
+// The handlers, one for each route of router.cc; what each does: docs/api.md.
+#pragma once
+
+#include "api/call.h"
+
+namespace cronally::api {
+
+// jobs.cc
+Answer list_jobs(Call& call);
+Answer create_job(Call& call);
+Answer create_bulk(Call& call);
+Answer get_job(Call& call);
+// job_changes.cc
+Answer patch_job(Call& call);
+Answer delete_job(Call& call);
+Answer pause_job(Call& call);
+Answer resume_job(Call& call);
+// runs.cc
+Answer run_job(Call& call);
+Answer list_runs(Call& call);
+Answer get_run(Call& call);
+Answer run_changes(Call& call);
+// A long poll that was found quiet and still is, without asking the store again; else nullopt.
+std::optional<net::Later> wait_quietly(Shared& shared, const net::Request& request);
+// preview.cc
+Answer preview_schedule(Call& call);
+// account.cc
+Answer get_account(Call& call);
+Answer patch_account(Call& call);
+Answer list_tokens(Call& call);
+Answer create_token(Call& call);
+Answer revoke_token(Call& call);
+// system.cc
+Answer backup(Call& call);
+Answer livez(Call& call);
+Answer readyz(Call& call);
+Answer readyz_check(Call& call);
+Answer metrics_page(Call& call);
+Answer openapi_page(Call& call);
+
+}  // namespace cronally::api
