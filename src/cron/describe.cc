@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <vector>
@@ -57,6 +58,27 @@ Phrases runs_of(const Values& values, Name name) {
   return phrases;
 }
 
+// Runs of values that go round in `low` … `high`: Friday to Monday is one run.
+template <class Name>
+Phrases round_runs_of(Values values, int low, int high, Name name) {
+  const int cycle = high - low + 1;
+  const bool over_the_end = static_cast<int>(values.size()) < cycle && values.size() > 1 &&
+                            values.front() == low && values.back() == high;
+  if (over_the_end) {  // begin behind the first hole
+    auto hole = values.begin();
+    while (*(hole + 1) == *hole + 1) ++hole;
+    std::transform(values.begin(), hole + 1, values.begin(), [&](int v) { return v + cycle; });
+    std::rotate(values.begin(), hole + 1, values.end());
+  }
+  return runs_of(values, [&](int value) { return name(value > high ? value - cycle : value); });
+}
+
+// "2nd", "3rd", "4th"; for 2 to 30.
+std::string ordinal(int n) {
+  const int last = n / 10 == 1 ? 0 : n % 10;
+  return std::to_string(n) + (last == 1 ? "st" : last == 2 ? "nd" : last == 3 ? "rd" : "th");
+}
+
 std::string plain(int value) { return std::to_string(value); }
 std::string weekday_name(int weekday) {
   return std::string{weekday_names[static_cast<std::size_t>(weekday)]};
@@ -66,9 +88,8 @@ std::string month_name(int month) {
 }
 
 // The step of values that begin anywhere below it and go on to the field's end, else 0.
-// Only three values or more make a step.
 int step_of(const Values& values, int low, int high) {
-  if (values.size() < 3) return 0;
+  if (values.size() < 2) return 0;
   const int step = values[1] - values[0];
   for (std::size_t i = 1; i < values.size(); ++i) {
     if (values[i] - values[i - 1] != step) return 0;
@@ -82,7 +103,6 @@ bool even(int step, int cycle) { return cycle % step == 0; }
 
 bool all_minutes(const Fields& fields) { return std::popcount(fields.minutes) == 60; }
 bool all_hours(const Fields& fields) { return std::popcount(fields.hours) == 24; }
-bool all_seconds(const Fields& fields) { return std::popcount(fields.seconds) == 60; }
 
 // "every 5 minutes", "every minute", or "at minutes 3, 7 and 20": what repeats in each `whole`.
 std::string repeated(std::uint64_t bits, std::string_view unit, int cycle) {
@@ -129,13 +149,14 @@ std::string clock_times(const Fields& fields) {
   return "at " + joined(phrases);
 }
 
-// The part of the hours in which something repeats: "between 09:00 and 17:59".
+// The part of the hours in which something repeats: " from 09:00 to 17:59".
 std::string within_hours(const Fields& fields) {
   if (all_hours(fields)) return "";
-  if (const auto stepped = hour_phrase(fields); !stepped.empty()) {
-    return fmt::format(" in the hour that begins {}", stepped);
-  }
   const auto hours = values_of(fields.hours);
+  const int step = step_of(hours, 0, 23);
+  if (step > 1 && even(step, 24)) {
+    return fmt::format(" in every {} hour from {:02}:00", ordinal(step), hours.front());
+  }
   Phrases phrases;
   for (std::size_t i = 0; i < hours.size();) {
     std::size_t end = i;
@@ -146,45 +167,46 @@ std::string within_hours(const Fields& fields) {
   return " from " + joined(phrases);
 }
 
+// One minute of some hours: "every hour from 09:30 to 17:30 and at 20:30".
+std::string hours_at(const Fields& fields, int minute) {
+  const auto hours = values_of(fields.hours);
+  const auto phrases = runs_of(hours, [&](int hour) { return clock(hour, minute, 0, false); });
+  if (phrases.size() == hours.size()) return "at " + joined(phrases);
+  Phrases parts;
+  for (const auto& phrase : phrases) {
+    parts.push_back((phrase.find(" to ") == std::string::npos ? "at " : "from ") + phrase);
+  }
+  return "every hour " + joined(parts);
+}
+
 std::string minutes_and_hours(const Fields& fields) {
-  const bool one_minute = std::popcount(fields.minutes) == 1;
-  if (one_minute && all_hours(fields)) {
-    return fields.minutes == 1
-               ? "every hour"
-               : fmt::format("every hour at minute {}", std::countr_zero(fields.minutes));
+  if (std::popcount(fields.minutes) != 1) {
+    const auto minutes = repeated(fields.minutes, "minute", 60);
+    return minutes + (minutes.starts_with("at") ? " of each hour" : "") + within_hours(fields);
   }
-  if (one_minute) {
-    const int minute = std::countr_zero(fields.minutes);
-    if (const auto hours = hour_phrase(fields); !hours.empty()) {
-      return minute == 0 ? hours : fmt::format("{} at minute {}", hours, minute);
-    }
-    Phrases phrases =
-        runs_of(values_of(fields.hours), [&](int hour) { return clock(hour, minute, 0, false); });
-    const bool runs = phrases.size() < values_of(fields.hours).size();
-    return fmt::format("{} {}", runs ? "each hour at" : "at", joined(phrases));
+  const int minute = std::countr_zero(fields.minutes);
+  const auto hours = all_hours(fields) ? "every hour" : hour_phrase(fields);
+  if (hours.empty()) return hours_at(fields, minute);
+  return minute == 0 ? hours : fmt::format("{} at minute {}", hours, minute);
+}
+
+// The minutes in which a second repeats: " of every minute", " of minutes 0 to 5 of each hour".
+std::string within_minutes(const Fields& fields, bool fixed_seconds) {
+  if (all_minutes(fields)) return fixed_seconds ? " of every minute" : "";
+  const auto minutes = values_of(fields.minutes);
+  const int step = step_of(minutes, 0, 59);
+  if (step > 1 && even(step, 60)) {
+    return fmt::format(" in every {} minute from minute {} of each hour", ordinal(step),
+                       minutes.front());
   }
-  const auto minutes = repeated(fields.minutes, "minute", 60);
-  const bool fixed = minutes.starts_with("at");
-  if (!fixed) return minutes + within_hours(fields);
-  return fmt::format("{} of each hour{}", minutes, within_hours(fields));
+  return fmt::format(" {} minute{} {} of each hour", fixed_seconds ? "of" : "in",
+                     minutes.size() == 1 ? "" : "s", joined(runs_of(minutes, plain)));
 }
 
 std::string time_phrase(const Fields& fields) {
-  if (const auto clocks = clock_times(fields); !clocks.empty()) return clocks;
   if (fields.seconds == 1) return minutes_and_hours(fields);
   const auto seconds = repeated(fields.seconds, "second", 60);
-  if (all_minutes(fields) && all_hours(fields)) {
-    return all_seconds(fields) || !seconds.starts_with("at")
-               ? seconds
-               : fmt::format("{} of every minute", seconds);
-  }
-  if (all_minutes(fields)) {
-    return fmt::format("{}{}{}", seconds, seconds.starts_with("at") ? " of each minute" : "",
-                       within_hours(fields));
-  }
-  const auto minutes = joined(runs_of(values_of(fields.minutes), plain));
-  return fmt::format("{} of minute{} {} of each hour{}", seconds,
-                     std::popcount(fields.minutes) == 1 ? "" : "s", minutes, within_hours(fields));
+  return seconds + within_minutes(fields, seconds.starts_with("at")) + within_hours(fields);
 }
 
 Phrases day_phrases(const Fields& fields, const RareParts* rare) {
@@ -192,11 +214,9 @@ Phrases day_phrases(const Fields& fields, const RareParts* rare) {
   const auto days = values_of(fields.days);
   if (!days.empty() && days.size() < 31) {
     const int step = step_of(days, 1, 31);
-    if (step > 1) {
+    if (step > 1 && days.size() > 3) {
       phrases.push_back(
-          step == 2 && days.front() == 1
-              ? "each odd day of the month"
-              : fmt::format("every {} days of the month from day {}", step, days.front()));
+          fmt::format("every {} day from day {} of the month", ordinal(step), days.front()));
     } else {
       phrases.push_back(fmt::format("day{} {} of the month", days.size() == 1 ? "" : "s",
                                     joined(runs_of(days, plain))));
@@ -220,7 +240,7 @@ Phrases weekday_phrases(const Fields& fields, const RareParts* rare) {
   Phrases phrases;
   const auto weekdays = values_of(fields.weekdays);
   if (!weekdays.empty() && weekdays.size() < 7) {
-    phrases.push_back(joined(runs_of(weekdays, weekday_name)));
+    phrases.push_back(joined(round_runs_of(weekdays, 0, 6, weekday_name)));
   }
   if (!rare) return phrases;
   for (const int bit : values_of(rare->nth_weekdays)) {
@@ -234,23 +254,38 @@ Phrases weekday_phrases(const Fields& fields, const RareParts* rare) {
   return phrases;
 }
 
-std::string date_phrase(const Fields& fields, const RareParts* rare) {
+std::string months_of(const Fields& fields) {
+  if (std::popcount(fields.months) == 12) return "";
+  return joined(round_runs_of(values_of(fields.months), 1, 12, month_name));
+}
+
+// The days alone: "", "day 1 of the month", "day 13 of the month or on Friday".
+std::string days_of(const Fields& fields, const RareParts* rare) {
   const bool every_day = std::popcount(fields.days) == 31;
   const bool every_weekday = std::popcount(fields.weekdays) == 7;
   const bool both = fields.day_star || fields.weekday_star;
   if (every_day && every_weekday) return "";
   if (!both && (every_day || every_weekday)) return "";  // "or" with every day is every day
   const auto days = every_day ? "" : joined(day_phrases(fields, rare), "or");
-  const auto weekdays = every_weekday ? "" : joined(weekday_phrases(fields, rare));
-  if (weekdays.empty()) return " on " + days;
-  if (days.empty()) return " on " + weekdays;
-  return both ? fmt::format(" on {} if it is {}", days, joined(weekday_phrases(fields, rare), "or"))
-              : fmt::format(" on {} or on {}", days, weekdays);
+  const auto weekdays = every_weekday ? Phrases{} : weekday_phrases(fields, rare);
+  if (weekdays.empty()) return days;
+  if (days.empty()) return joined(weekdays);
+  return both ? fmt::format("{} if it is {}", days, joined(weekdays, "or"))
+              : fmt::format("{} or on {}", days, joined(weekdays));
 }
 
-std::string month_phrase(const Fields& fields) {
-  if (std::popcount(fields.months) == 12) return "";
-  return " in " + joined(runs_of(values_of(fields.months), month_name));
+std::string date_phrase(const Fields& fields, const RareParts* rare, bool say_every_day) {
+  constexpr std::string_view of_month = " of the month";
+  const auto months = months_of(fields);
+  const auto days = days_of(fields, rare);
+  if (days.empty()) {
+    return (say_every_day ? " every day" : "") + (months.empty() ? "" : " in " + months);
+  }
+  if (months.empty()) return " on " + days;
+  const auto place = days.find(of_month);
+  const bool alone = place != std::string::npos && place + of_month.size() == days.size();
+  if (alone) return fmt::format(" on {} of {}", days.substr(0, place), months);
+  return fmt::format(" on {}, in {}", days, months);
 }
 
 std::string year_phrase(const RareParts* rare) {
@@ -260,7 +295,8 @@ std::string year_phrase(const RareParts* rare) {
     if (rare->years[i]) years.push_back(static_cast<int>(i) + year_first);
   }
   const int step = step_of(years, years.front(), year_last);
-  if (step > 1) return fmt::format(", every {} years from {}", step, years.front());
+  if (step > 1 && years.size() > 2)
+    return fmt::format(", every {} years from {}", step, years.front());
   return fmt::format(", in {}", joined(runs_of(years, plain)));
 }
 
@@ -278,11 +314,20 @@ std::string describe_one(const Once& once) {
 std::string describe_one(const Interval& interval) {
   return fmt::format("Every {}", format_duration(interval.length));
 }
+// A loader may keep zones under private keys; by agreement with runtime/zone_loader the name is
+// what follows the last unit separator.
+std::string zone_name(const cctz::time_zone& zone) {
+  const auto key = zone.name();
+  return key.substr(key.rfind('\x1f') + 1);
+}
+
 std::string describe_one(const Calendar& calendar) {
   const auto& fields = calendar.expression.fields();
   const auto* rare = calendar.expression.rare();
-  auto text = time_phrase(fields) + date_phrase(fields, rare) + month_phrase(fields) +
-              year_phrase(rare) + ", " + calendar.zone.name();
+  const auto clocks = clock_times(fields);
+  auto text = (clocks.empty() ? time_phrase(fields) : clocks) +
+              date_phrase(fields, rare, !clocks.empty()) + year_phrase(rare) + ", " +
+              zone_name(calendar.zone);
   const bool fixed = !calendar.expression.follows_real_time();
   if (calendar.dst == Dst::skip && fixed) text += "; not on days whose clock change removes it";
   return capital(std::move(text));
