@@ -30,6 +30,11 @@ std::string date_text(Instant at, const cctz::time_zone& zone) {
   return cctz::format("%Y-%m-%d", at, zone);
 }
 
+std::string civil_text(const cctz::civil_second& civil) {
+  const cctz::time_zone utc = cctz::utc_time_zone();
+  return cctz::format("%Y-%m-%dT%H:%M:%S", cctz::convert(civil, utc), utc);
+}
+
 // A first named local time in [from, to), and whether there is more than that one.
 struct Named {
   local_seconds first;
@@ -93,7 +98,7 @@ std::vector<ClockChange> clock_changes(const cron::Schedule& schedule, Instant f
     const Instant at{instant.time_since_epoch()};
     const auto detail = is_forward ? forward(*calendar, schedule, change, at)
                                    : back(*calendar, schedule, change, at);
-    if (detail) changes.push_back({at, *detail});
+    if (detail) changes.push_back({at, civil_text(change.from), civil_text(change.to), *detail});
     after = instant;
   }
   return changes;

@@ -43,6 +43,18 @@ TEST(ClockChanges, TellThatRealTimeIsFollowed) {
                      "follows comes twice; it fires both times"}));
 }
 
+TEST(ClockChanges, SayWhatTheClockShows) {
+  cctz::time_zone zone;
+  ASSERT_TRUE(cctz::load_time_zone("Australia/Lord_Howe", &zone));  // half an hour
+  const auto schedule = cron::parse_schedule("15 2 * * *", {zone});
+  const auto found = clock_changes(*schedule, *parse_instant("2026-07-01T00:00:00Z"),
+                                   *parse_instant("2027-01-01T00:00:00Z"));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(format_instant(found[0].at), "2026-10-03T15:30:00Z");
+  EXPECT_EQ(found[0].clock_from, "2026-10-04T02:00:00");
+  EXPECT_EQ(found[0].clock_to, "2026-10-04T02:30:00");
+}
+
 TEST(ClockChanges, AreSilentWhereNothingHappens) {
   EXPECT_EQ(changes("0 9 * * *"), Details{});
   EXPECT_EQ(changes("15 3 * * *", "UTC"), Details{});

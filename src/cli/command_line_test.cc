@@ -37,7 +37,7 @@ std::string run_json(const std::string& state, const std::string& verdict, int s
          R"("key":"manual:x","scheduled_at":"2026-11-24T12:00:00Z","due":"2026-11-24T12:00:00Z",)"
          R"("state":")" +
          state + R"(","verdict":)" + (verdict.empty() ? "null" : "\"" + verdict + "\"") +
-         R"(,"reason":"none","fence":7,"lateness_ms":1.26,"attempts":[{"number":1,"revision":1,)"
+         R"(,"reason":"none","fence":7,"lateness_ms":1.26,"ended_at":null,"attempts":[{"number":1,"revision":1,)"
          R"("fence":7,"node":"n","first_byte_at":"2026-11-24T12:00:00.001Z",)"
          R"("ended_at":"2026-11-24T12:00:00.003Z","status":)" +
          std::to_string(status) + R"(,"error":"","response":"hello\nsecond"}]})";
@@ -355,6 +355,7 @@ TEST_F(CommandLine, NextAndExplainNeedNoServer) {
   EXPECT_EQ(run({"next", "0 9 * * *", "--zone", "Europe/Riga", "--count", "2", "--plain"}).out,
             "2026-11-25T07:00:00Z\n2026-11-26T07:00:00Z\n");
   EXPECT_EQ(run({"next", "@at", "2026-11-24T13:00:00Z"}).out, "UTC\n2026-11-24T13:00:00Z  in 1h\n");
+  EXPECT_EQ(run({"next", "@hourly", "--count", "1", "--plain"}).out, "2026-11-24T12:00:00Z\n");
   EXPECT_EQ(run({"next", "0 9 * * *", "--zone", "Europe/Riga", "--count", "1"}).out,
             "Europe/Riga                UTC\n"
             "2026-11-25T09:00:00+02:00  2026-11-25T07:00:00Z  in 19h\n");
@@ -365,7 +366,7 @@ TEST_F(CommandLine, NextAndExplainNeedNoServer) {
   EXPECT_EQ(run({"next", "61 * * * *"}).code, 2);
   EXPECT_NE(run({"next", "0", "9", "a.txt", "b.txt", "*"}).err.find("in quotes"),
             std::string::npos);
-  EXPECT_EQ(run({"next", "@never"}).err, "never due after 2026-11-24T12:00:00Z\n");
+  EXPECT_EQ(run({"next", "@never"}).err, "never due from 2026-11-24T12:00:00Z on\n");
   EXPECT_TRUE(calls_.empty());
 }
 

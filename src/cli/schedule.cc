@@ -71,7 +71,7 @@ Outcome<Question> read(Session& session, const Flags& flags) {
 
 std::vector<Instant> fires_of(const Question& question, std::size_t count) {
   std::vector<Instant> fires;
-  std::optional<Instant> at = question.from;
+  std::optional<Instant> at = question.from - Duration{1};  // one at `from` itself is shown
   while (fires.size() < count) {
     at = cron::next(question.schedule, *at);
     if (!at) break;
@@ -134,7 +134,8 @@ Outcome<ExitCode> next(Session& session, const Flags& flags) {
   } else {
     session.out() << fires_table(*question, fires, session);
   }
-  if (fires.empty()) session.err() << "never due after " << format_instant(question->from) << "\n";
+  if (fires.empty())
+    session.err() << "never due from " << format_instant(question->from) << " on\n";
   return ExitCode::ok;
 }
 
@@ -151,8 +152,11 @@ Outcome<ExitCode> explain(Session& session, const Flags& flags) {
     answer["items"] = fires_json(*question, fires);
     json::array notes;
     for (const ClockChange& change : changes)
-      notes.push_back(json::object{{"at", format_instant(change.at)}, {"detail", change.detail}});
-    answer["clock_changes"] = std::move(notes);
+      notes.push_back(json::object{{"at", format_instant(change.at)},
+                                   {"clock_from", change.clock_from},
+                                   {"clock_to", change.clock_to},
+                                   {"effect", change.detail}});
+    answer["dst_changes"] = std::move(notes);
     session.print_json(answer);
     return ExitCode::ok;
   }
@@ -171,7 +175,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   text_flag(app, "--dst", "MODE", flags.dst,
             "Local times that a clock change leaves out: run (the default) or skip.");
   text_flag(app, "--from", "TIME", flags.from,
-            "After this: RFC 3339, now (the default), +2h, or local time of the zone.");
+            "From here on: RFC 3339, now (the default), +2h, or local time of the zone.");
   text_flag(app, "--name", "NAME", flags.name, "The job's name, which H hashes.");
 }
 

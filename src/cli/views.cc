@@ -170,7 +170,7 @@ std::string job_facts(const json::object& job, const cctz::time_zone& zone, cons
   add(facts, "description", shown(job, "description"));
   facts.emplace_back("status", painted(job_status(job)));
   add(facts, "schedule", shown(job, "schedule"));
-  add(facts, "anchor", shown(job, "anchor"));
+  if (text_at(job, "schedule").starts_with("@every")) add(facts, "anchor", shown(job, "anchor"));
   add(facts, "zone", shown(job, "zone") + ", clock changes: " + shown(job, "dst"));
   const auto next = instant_at(job, "next_at");
   add(facts, "next", next ? both_times(*next, zone, view.now) : "-");
@@ -221,6 +221,7 @@ std::string run_facts(const json::object& run, const View& view) {
   if (const std::string reason = text_at(run, "reason"); reason != "none")
     add(facts, "reason", printable(reason));
   add(facts, "late", lateness(run));
+  add(facts, "ended", shown(run, "ended_at"));
   add(facts, "fence", number_text(run, "fence"));
   const std::string attempts = attempts_table(run, view);
   return format_facts(facts, view.colour) + (attempts.empty() ? "" : "\n" + attempts);
