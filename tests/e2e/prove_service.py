@@ -69,7 +69,7 @@ def add_many(api, bodies):
     made = []
     for start in range(0, len(bodies), 1000):
         items = {"items": bodies[start:start + 1000]}
-        answer = api.send("POST", "/v2/jobs/bulk", items, check=False, timeout=120)
+        answer = api.send("POST", "/v2/jobs/bulk", items, timeout=120)
         assert answer.status in (200, 201), answer
         made += answer.json["items"]
     return made
@@ -118,7 +118,7 @@ def prove_start(table, folder, given):
     server = Server(folder).start()
     try:
         idle = server.rss_kib()
-        api = Client(server)
+        api = Client(server, checks=False)
         add_many(api, [http_job(f"start {number}", "@every 24h", "http://127.0.0.1:9/")
                        for number in range(HERD)])
         api.close()
@@ -141,7 +141,7 @@ def prove_herd(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server)
+        api = Client(server, checks=False)
         instant = (time.time_ns() // 1_000_000_000 + 30) * 1_000_000
         schedule = f"@at {instant_text(instant)}"
         add_many(api, [http_job(f"herd {number}", schedule, receiver.url("/herd"))
@@ -168,7 +168,7 @@ def prove_steady(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server)
+        api = Client(server, checks=False)
         base = time.time_ns() // 1_000_000_000 * 1_000_000
         add_many(api, [http_job(f"steady {number}", "@every 1s", receiver.url("/steady"),
                                 anchor=instant_text(base + number * 1000))
@@ -215,7 +215,7 @@ def prove_run_now(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server)
+        api = Client(server, checks=False)
         api.add("now", receiver.url("/now"))
         asked = {}
         for _ in range(TRIES):
@@ -237,7 +237,7 @@ def prove_acks(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server)
+        api = Client(server, checks=False)
         for act in ("pause", "delete"):
             acks, acknowledged = act_around_the_instant(api, receiver, act)
             time.sleep(2.5)
@@ -275,9 +275,9 @@ def act_around_the_instant(api, receiver, act):
         time.sleep(max(0.0, moment - time.time()))
         begun = time.monotonic_ns()
         if act == "pause":
-            answer = api.send("POST", f"/v2/jobs/{job['id']}/pause", check=False)
+            answer = api.send("POST", f"/v2/jobs/{job['id']}/pause")
         else:
-            answer = api.send("DELETE", f"/v2/jobs/{job['id']}", check=False)
+            answer = api.send("DELETE", f"/v2/jobs/{job['id']}")
         acks.append((time.monotonic_ns() - begun) // 1000)
         acknowledged[job["id"]] = time.time_ns() // 1000
         assert answer.status in (200, 204), answer
@@ -289,7 +289,7 @@ def prove_once_per_attempt(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server)
+        api = Client(server, checks=False)
         api.add("warm", receiver.url("/warm"))
         retry = {"attempts": 3, "backoff_min": "10ms", "backoff_max": "50ms"}
         api.add("closes", receiver.url("/read-then-close"), retry=retry)
