@@ -303,6 +303,4 @@ void HttpClient::submit(std::vector<Submission> batch, std::shared_ptr<const Htt
 
 HttpClientStats HttpClient::stats() const { return impl_->stats(); }
 
-std::string curl_version_text() { return curl_version_info(CURLVERSION_NOW)->version; }
-
 }  // namespace cronally::net

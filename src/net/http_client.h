@@ -117,7 +117,4 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// "7.88.1": for `version`.
-std::string curl_version_text();
-
 }  // namespace cronally::net
