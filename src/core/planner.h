@@ -132,13 +132,12 @@ struct Commit {
 };
 
 // Read open runs of the owned shards with send_at <= until, not held by a pause, oldest first,
-// that are not of state requested; at most `limit`, strictly after `after` in (send_at, run).
+// that are not of state requested; at most `limit`. The limit leaves room for the rows that are in
+// memory already, so that a read always gets past them.
 struct ReadOpenRuns {
   std::uint64_t read = 0;
   Instant until;
   std::size_t limit = 0;
-  Instant after_send_at = Instant::min();  // (send_at, run) of the last row of the page before
-  RunNo after_run{};
 };
 
 // A hint, given when a claim commits: the definition will be needed at the instant.

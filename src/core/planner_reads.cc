@@ -30,8 +30,6 @@ void Planner::State::read_runs() {
   const Instant near = std::max(now.wall + horizon(), cursor_max());
   read_now = false;
   read_not_before = now.steady + lead() / 2;
-  read_after_at = Instant::min();
-  read_after_run = RunNo{};
   issue_read(unread_from <= near ? instant_max : near);
 }
 
@@ -40,8 +38,7 @@ void Planner::State::issue_read(Instant until) {
   read_until = until;
   departed.clear();
   changed_in_read.clear();
-  actions.push_back(
-      ReadOpenRuns{*reading, until, options.runs_per_read, read_after_at, read_after_run});
+  actions.push_back(ReadOpenRuns{*reading, until, options.runs_per_read + runs.size() + rows_left});
 }
 
 Instant Planner::State::read_wake() const {
@@ -64,8 +61,10 @@ void Planner::State::on(RunsRead& event) {
   while (!later.empty() && start_of(*later.begin() + 1) - instant_tick <= known_until) {
     later.erase(later.begin());
   }
+  rows_left = 0;
   for (const OpenRun& row : event.runs) {
     if (!take_row(row)) read_later(row.send_at);
+    if (!find_run(row.no)) ++rows_left;
   }
   finish_read(event);
 }
@@ -81,11 +80,9 @@ void Planner::State::finish_read(const RunsRead& event) {
   }
   const OpenRun& last = event.runs.back();
   if (discovering) unread_from = last.send_at;
-  const bool moved = std::pair{last.send_at, last.no} > std::pair{read_after_at, read_after_run};
-  if (!moved || last.send_at > now.wall + horizon() || runs.size() >= options.armed_max) return;
-  read_after_at = last.send_at;
-  read_after_run = last.no;
-  issue_read(read_until);
+  if (last.send_at <= now.wall + horizon() && runs.size() < options.armed_max) {
+    issue_read(read_until);
+  }
 }
 
 // A row may be older than what has happened since it was read: then memory knows better. False
