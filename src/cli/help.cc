@@ -78,6 +78,17 @@ std::string usage_of(const CLI::App& app) {
   return usage + " [flags]\n";
 }
 
+// "Global flags: --url, ...; `cronally --help` explains them."
+std::string global_flags(const CLI::App& app) {
+  const CLI::App* root = &app;
+  while (root->get_parent()) root = root->get_parent();
+  std::string names;
+  for (const CLI::Option* option : root->get_options())
+    for (const std::string& name : option->get_lnames())
+      if (name != "help") names += (names.empty() ? "--" : ", --") + name;
+  return "\nGlobal flags: " + names + "; `" + root->get_name() + " --help` explains them.\n";
+}
+
 std::vector<std::string_view> flags_known(const CLI::App& app, std::vector<std::string>& store) {
   for (const CLI::App* at = &app; at; at = at->get_parent())
     for (const CLI::Option* option : at->get_options())
@@ -181,6 +192,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
   section("Verbs", verbs);
   section("Arguments", arguments);
   section(app->get_parent() ? "Flags" : "Global flags", flags);
+  if (app->get_parent()) help += global_flags(*app);
   if (!app->get_footer().empty()) help += "\n" + app->get_footer();
   return help;
 }

@@ -41,8 +41,7 @@ Tree::Tree()
 CLI::App& Tree::group(const std::string& name, const std::string& description) {
   CLI::App& app = *root_.add_subcommand(name, description);
   app.require_subcommand(1);
-  app.footer("`cronally " + name +
-             " VERB --help` explains each verb, `cronally --help` the global " + "flags.\n");
+  app.footer("`cronally " + name + " VERB --help` explains each verb.\n");
   return app;
 }
 
