@@ -163,6 +163,15 @@ TEST(HttpClient, IgnoresProxyVariables) {
   ::unsetenv("ALL_PROXY");
 }
 
+TEST(HttpClient, ReadsRetryAfterAsADate) {
+  RawListener listener{
+      answering("HTTP/1.1 503 Busy\r\nRetry-After: Sun, 06 Nov 2095 08:49:37 "
+                "GMT\r\nContent-Length: 0\r\n\r\n")};
+  Sending sending;
+  EXPECT_EQ(sending.exchange({.url = listener.url()}).retry_after, Duration{24h * 365})
+      << "capped at a year";
+}
+
 TEST(HttpClient, ReadsRetryAfterOfThisAnswerOnly) {
   RawListener listener{[](RawSocket socket, int) {
     for (const char* field :

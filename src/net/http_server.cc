@@ -53,7 +53,9 @@ struct Connection {
       : stream(std::move(socket)), later(stream.get_executor()) {}
 
   beast::tcp_stream stream;
-  beast::flat_buffer buffer;  // bytes read and not yet used: the next pipelined request
+  // Bytes read and not yet used: the next pipelined request. Bodies move on as they come, so the
+  // bound is on what the parser waits for in one piece: a chunk's extensions, trailers.
+  beast::flat_buffer buffer{128 * 1024};
   asio::steady_timer later;
   std::string remote;
   bool cut = false;

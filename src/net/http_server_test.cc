@@ -110,6 +110,17 @@ TEST(HttpServer, ReadsARequestThatComesByteByByte) {
   EXPECT_EQ(body_of(socket.read_answer()), "POST /a||abc");
 }
 
+TEST(HttpServer, TrailersAreNoHeaders) {
+  Served served{[](const Request& request) -> Reply {
+    return Response{.body = request.body + (request.headers.find("admin") ? "|admin" : "|")};
+  }};
+  RawSocket socket = served.connect();
+  socket.send(
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "2\r\nab\r\n0\r\nAdmin: yes\r\n\r\n");
+  EXPECT_EQ(body_of(socket.read_answer()), "ab|");
+}
+
 TEST(HttpServer, FindsThePathInEveryFormOfTarget) {
   struct Row {
     std::string_view line, seen;
@@ -189,6 +200,10 @@ TEST(HttpServer, RefusesWhatTwoServersCouldReadDifferently) {
            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + rest + "-1\r\n\r\n",
            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + rest +
                "fffffffffffffffff\r\nab\r\n",
+           "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + rest + "1;" +
+               std::string(300'000, 'x'),
+           "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + rest +
+               "0\r\nA: " + std::string(300'000, 'x'),
            // Lines (RFC 9112 §2.2, §5.1, §5.2)
            "GET / HTTP/1.1\nHost: h\n\n",
            "GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n",
@@ -219,7 +234,9 @@ TEST(HttpServer, RefusesWhatTwoServersCouldReadDifferently) {
            "{\"a\": 1}\r\n",
        }) {
     const std::string answer = served.exchange(request);
-    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << request << "\n" << answer;
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"))
+        << request.substr(0, 200) << "\n"
+        << answer;
     EXPECT_NE(answer.find("Content-Type: application/problem+json\r\n"), std::string::npos);
     EXPECT_NE(answer.find("\"code\":\"malformed_request\""), std::string::npos) << answer;
     EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos);
