@@ -183,7 +183,6 @@ std::optional<int> Expression::day_at_or_after(int day) const {
       if (lowest(months) != month) first = 1;
       const auto days = bits_from(days_of(year, static_cast<unsigned>(lowest(months))), first);
       if (days != 0) return day_number(year, lowest(months), lowest(days));
-      first = 1;
     }
   }
   return std::nullopt;
@@ -199,7 +198,6 @@ std::optional<int> Expression::day_at_or_before(int day) const {
       if (highest(months) != month) last = 31;
       const auto days = bits_to(days_of(year, static_cast<unsigned>(highest(months))), last);
       if (days != 0) return day_number(year, highest(months), highest(days));
-      last = 31;
     }
   }
   return std::nullopt;

@@ -163,6 +163,18 @@ std::optional<Instant> prev_of(const Calendar& calendar, Instant before) {
   return in_span(prev_fire(calendar, std::chrono::ceil<std::chrono::seconds>(before)));
 }
 
+// Control characters are refused first: messages that quote the text stay one clean line.
+std::optional<Error> control_character(std::string_view text) {
+  const auto found = std::ranges::find_if(
+      text, [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
+  if (found == text.end()) return std::nullopt;
+  const auto byte = static_cast<unsigned char>(*found);
+  return Error{
+      "invalid_schedule",
+      fmt::format("column {}: the control character 0x{:02X} does not belong in a schedule",
+                  found - text.begin() + 1, byte)};
+}
+
 // Bounds that keep all arithmetic far from overflow, and lose nothing of the span.
 Instant bounded(Instant at) { return std::clamp(at, instant_min - Duration{1}, instant_max); }
 
@@ -180,6 +192,7 @@ Result<Schedule> parse_schedule(std::string_view text, const Context& context) {
     return fault(schedule_bytes_max + 1, fmt::format("the schedule is {} bytes long; allowed: {}",
                                                      text.size(), schedule_bytes_max));
   }
+  if (auto error = control_character(text)) return fail(*std::move(error));
   if (text[start] != '@') return parse_cron(text, context);
   const auto end = text.find_last_not_of(blanks) + 1;
   const auto word_end = std::min(text.find_first_of(blanks, start), end);

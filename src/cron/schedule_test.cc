@@ -147,9 +147,12 @@ TEST(Schedule, IsRefusedWhenEmptyOrTooLong) {
   EXPECT_EQ(testing::refusal_code("@never" + std::string(65536, ' ')), "invalid_schedule");
 }
 
-TEST(Schedule, TreatsALineEndAsAnythingElseThatDoesNotBelong) {
-  EXPECT_EQ(testing::refusal_code("* * * * *\n"), "invalid_schedule");
-  EXPECT_EQ(testing::refusal_code(std::string_view{"* * * * *\0", 10}), "invalid_schedule");
+TEST(Schedule, HoldsNoControlCharacter) {
+  EXPECT_EQ(testing::refusal("* * * * *\n"),
+            "column 10: the control character 0x0A does not belong in a schedule");
+  EXPECT_EQ(testing::refusal(std::string_view{"* * * * *\0", 10}),
+            "column 10: the control character 0x00 does not belong in a schedule");
+  EXPECT_EQ(testing::refusal("*\t* * * *"), "accepted");
 }
 
 }  // namespace
