@@ -51,8 +51,8 @@ Statement& Statement::bind_null() {
 }
 
 Statement& Statement::bind(const Uuid& id) {
-  check(sqlite3_bind_blob64(statement_, next_++, id.bytes.data(), id.bytes.size(),
-                            SQLITE_TRANSIENT));
+  check(
+      sqlite3_bind_blob64(statement_, next_++, id.bytes.data(), id.bytes.size(), SQLITE_TRANSIENT));
   return *this;
 }
 

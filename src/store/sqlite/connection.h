@@ -24,7 +24,7 @@ namespace cronally::store::sqlite {
 class SqliteError : public std::exception {
  public:
   SqliteError(int code, std::string text) : code_(code), text_(std::move(text)) {}
-  int code() const { return code_; }          // extended
+  int code() const { return code_; }  // extended
   int primary() const { return code_ & 0xff; }
   const char* what() const noexcept override { return text_.c_str(); }
 

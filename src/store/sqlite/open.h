@@ -12,7 +12,7 @@
 namespace cronally::store {
 
 struct SqliteOptions {
-  std::filesystem::path file;              // created 0600 when missing
+  std::filesystem::path file;                   // created 0600 when missing
   std::shared_ptr<const runtime::Clock> clock;  // what every statement's time comes from
 };
 

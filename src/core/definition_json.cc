@@ -1,0 +1,124 @@
+#include "core/definition_json.h"
+
+#include <boost/json.hpp>
+
+namespace cronally::core {
+
+namespace json = boost::json;
+
+namespace {
+
+json::value target_value(const HttpTarget& target) {
+  json::array headers;
+  for (const auto& header : target.headers) {
+    headers.push_back(json::array{header.name, header.value});
+  }
+  json::array secrets;
+  for (const auto& header : target.secret_headers) {
+    secrets.push_back(json::array{header.name, header.secret.text()});
+  }
+  json::object out{{"url", target.url},
+                   {"method", target.method},
+                   {"headers", std::move(headers)},
+                   {"secret_headers", std::move(secrets)},
+                   {"timeout", target.timeout.count()}};
+  if (target.body) out["body"] = *target.body;
+  return out;
+}
+
+std::string text_at(const json::object& object, std::string_view key) {
+  return std::string(object.at(key).as_string());
+}
+
+Duration duration_at(const json::object& object, std::string_view key) {
+  return Duration{object.at(key).to_number<std::int64_t>()};
+}
+
+HttpTarget target_of(const json::object& object) {
+  HttpTarget target{.url = text_at(object, "url"),
+                    .method = text_at(object, "method"),
+                    .timeout = duration_at(object, "timeout")};
+  for (const auto& header : object.at("headers").as_array()) {
+    target.headers.push_back(
+        {std::string(header.at(0).as_string()), std::string(header.at(1).as_string())});
+  }
+  for (const auto& header : object.at("secret_headers").as_array()) {
+    auto id = parse_uuid(std::string_view(header.at(1).as_string()));
+    if (!id) throw std::invalid_argument("a secret's id");
+    target.secret_headers.push_back({std::string(header.at(0).as_string()), SecretId{*id}});
+  }
+  if (const auto* body = object.if_contains("body")) target.body = std::string(body->as_string());
+  return target;
+}
+
+template <class E>
+E enum_at(const json::object& object, std::string_view key) {
+  return static_cast<E>(object.at(key).to_number<std::uint8_t>());
+}
+
+JobDefinition definition_of(const json::object& object) {
+  JobDefinition out{.name = text_at(object, "name"),
+                    .description = text_at(object, "description"),
+                    .schedule = text_at(object, "schedule"),
+                    .zone = text_at(object, "zone"),
+                    .dst = enum_at<cron::Dst>(object, "dst"),
+                    .target = target_of(object.at("target").as_object()),
+                    .delivery = enum_at<DeliveryMode>(object, "delivery"),
+                    .overlap = enum_at<Overlap>(object, "overlap"),
+                    .paused = object.at("paused").as_bool()};
+  for (const auto& label : object.at("labels").as_object()) {
+    out.labels.emplace(label.key(), label.value().as_string());
+  }
+  if (const auto* anchor = object.if_contains("anchor")) {
+    out.anchor = instant_from_us(anchor->to_number<std::int64_t>());
+  }
+  const auto& retry = object.at("retry").as_object();
+  out.retry = {.attempts = retry.at("attempts").to_number<std::int32_t>(),
+               .backoff_min = duration_at(retry, "backoff_min"),
+               .backoff_max = duration_at(retry, "backoff_max")};
+  if (retry.contains("age_max")) out.retry.age_max = duration_at(retry, "age_max");
+  const auto& catch_up = object.at("catch_up").as_object();
+  out.catch_up = {.mode = enum_at<CatchUpMode>(catch_up, "mode"),
+                  .window = duration_at(catch_up, "window"),
+                  .limit = catch_up.at("limit").to_number<std::int32_t>()};
+  return out;
+}
+
+}  // namespace
+
+std::string write_definition(const JobDefinition& definition) {
+  json::object labels;
+  for (const auto& [key, value] : definition.labels) labels[key] = value;
+  json::object retry{{"attempts", definition.retry.attempts},
+                     {"backoff_min", definition.retry.backoff_min.count()},
+                     {"backoff_max", definition.retry.backoff_max.count()}};
+  if (definition.retry.age_max) retry["age_max"] = definition.retry.age_max->count();
+  json::object out{{"name", definition.name},
+                   {"description", definition.description},
+                   {"labels", std::move(labels)},
+                   {"schedule", definition.schedule},
+                   {"zone", definition.zone},
+                   {"dst", static_cast<int>(definition.dst)},
+                   {"target", target_value(definition.target)},
+                   {"delivery", static_cast<int>(definition.delivery)},
+                   {"overlap", static_cast<int>(definition.overlap)},
+                   {"retry", std::move(retry)},
+                   {"catch_up",
+                    {{"mode", static_cast<int>(definition.catch_up.mode)},
+                     {"window", definition.catch_up.window.count()},
+                     {"limit", definition.catch_up.limit}}},
+                   {"paused", definition.paused}};
+  if (definition.anchor) out["anchor"] = us_of(*definition.anchor);
+  return json::serialize(out);
+}
+
+Result<JobDefinition> read_definition(std::string_view text) {
+  try {
+    return definition_of(json::parse(text).as_object());
+  } catch (const std::exception& error) {
+    return fail("definition_damaged", std::string("a stored definition cannot be read (") +
+                                          error.what() + "); restore the database from a backup");
+  }
+}
+
+}  // namespace cronally::core

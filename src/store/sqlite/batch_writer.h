@@ -1,0 +1,58 @@
+// Writes a batch of the step machine: each item one guarded statement, in which "no row" is an
+// outcome (core/batch.h has the rules).
+#pragma once
+
+#include <array>
+#include <unordered_map>
+#include <vector>
+
+#include "core/batch.h"
+#include "store/sqlite/engine.h"
+
+namespace cronally::store::sqlite {
+
+// Lives for one batch in one transaction.
+class BatchWriter {
+ public:
+  BatchWriter(Transaction& transaction, Fence fence);
+
+  std::vector<core::ItemOutcome> write(const std::vector<core::Item>& items);
+
+ private:
+  using ItemStatus = core::ItemStatus;
+
+  struct JobGuard {
+    bool known = false;
+    Revision revision = 0;
+    bool paused = false;
+    bool deleted = false;
+  };
+
+  core::ItemOutcome write_item(const core::Claim& claim);
+  core::ItemOutcome write_item(const core::Skip& skip);
+  core::ItemOutcome write_item(const core::Advance& advance);
+  core::ItemOutcome write_item(const core::Replan& replan);
+  core::ItemOutcome write_item(const core::Accept& accept);
+  core::ItemOutcome write_item(const core::Begin& begin);
+  core::ItemOutcome write_item(const core::Takeover& takeover);
+  core::ItemOutcome write_item(const core::Outcome& outcome);
+  core::ItemOutcome write_item(const core::End& end);
+
+  bool owns(ShardNo shard) const;
+  const JobGuard& guard(JobNo job);
+  bool plans(JobNo job, Revision revision);
+  void replan_runs(const core::Replan& replan);
+  void erase_unused_secrets(const core::Replan& replan);
+  void insert_attempt(const core::Outcome& outcome);
+  bool already_followed(const core::Outcome& outcome);
+  bool already_ended(RunNo run, core::Verdict verdict, core::Reason reason);
+  void ended(RunNo run, core::Verdict verdict);
+
+  Transaction& transaction_;
+  Connection& db_;
+  const Fence fence_;
+  std::array<std::int64_t, shard_count> fences_{};
+  std::unordered_map<JobNo, JobGuard> guards_;
+};
+
+}  // namespace cronally::store::sqlite

@@ -1,0 +1,319 @@
+#include "store/sqlite/engine.h"
+
+#include <algorithm>
+#include <future>
+
+#include "base/check.h"
+#include "runtime/log.h"
+
+namespace cronally::store::sqlite {
+
+using namespace std::chrono_literals;
+namespace log = runtime::log;
+
+namespace {
+
+// Works that join one commit: bounds how long the first of them waits for the last.
+constexpr std::size_t works_per_commit = 256;
+// Work that waits for the writer beyond this is refused at the door (callers see an outage).
+constexpr std::size_t queue_max = 10'000;
+// The run change log and remembered answers, and how much of them goes in one commit.
+constexpr Duration change_age_max = 10min;
+constexpr Duration answer_age_max = 24h;
+constexpr Duration prune_every = 10s;
+constexpr std::int64_t changes_per_prune = 20'000;
+
+[[noreturn]] void rethrow_as_outage(std::exception_ptr error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const SqliteError& sqlite) {
+    if (sqlite.primary() == SQLITE_FULL) {
+      throw Unavailable("the disk is full; nothing was written. Free space, then try again");
+    }
+    throw Unavailable(std::string("the database refused the write: ") + sqlite.what());
+  }
+}
+
+}  // namespace
+
+void Effects::add(Effects&& more) {
+  changes.insert(changes.end(), more.changes.begin(), more.changes.end());
+  seen.insert(seen.end(), more.seen.begin(), more.seen.end());
+  runs |= more.runs;
+  requested |= more.requested;
+}
+
+// ---- Bell -------------------------------------------------------------------------------------
+
+void Bell::ring(const Effects& effects) {
+  {
+    std::lock_guard lock(mutex_);
+    for (auto [shard, change] : effects.changes) {
+      auto& known = changes_.at(static_cast<std::size_t>(shard.value));
+      known = std::max(known, change);
+    }
+    for (auto [shard, seen] : effects.seen) {
+      auto& known = seen_.at(static_cast<std::size_t>(shard.value));
+      known = std::max(known, seen);
+    }
+    if (effects.runs) ++run_tick_;
+    if (effects.requested) ++requests_;
+  }
+  rung_.notify_all();
+}
+
+void Bell::interrupt() {
+  {
+    std::lock_guard lock(mutex_);
+    interrupted_ = true;
+  }
+  rung_.notify_all();
+}
+
+std::uint64_t Bell::run_tick() const {
+  std::lock_guard lock(mutex_);
+  return run_tick_;
+}
+
+std::uint64_t Bell::requests() const {
+  std::lock_guard lock(mutex_);
+  return requests_;
+}
+
+std::array<std::int64_t, shard_count> Bell::changes() const {
+  std::lock_guard lock(mutex_);
+  return changes_;
+}
+
+void Bell::start(ShardNo shard, std::int64_t change, std::int64_t seen) {
+  std::lock_guard lock(mutex_);
+  changes_.at(static_cast<std::size_t>(shard.value)) = change;
+  seen_.at(static_cast<std::size_t>(shard.value)) = seen;
+}
+
+template <class Condition>
+bool Bell::wait(Duration timeout, Condition condition) {
+  std::unique_lock lock(mutex_);
+  rung_.wait_for(lock, timeout, [&] { return interrupted_ || condition(); });
+  return condition();
+}
+
+bool Bell::wait_seen(ShardNo shard, std::int64_t change, Duration timeout) {
+  auto at = static_cast<std::size_t>(shard.value);
+  return wait(timeout, [&] { return seen_.at(at) >= change; });
+}
+
+bool Bell::wait_news(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
+                     std::uint64_t requests_known, Duration timeout) {
+  return wait(timeout, [&] {
+    if (requests_ != requests_known) return true;
+    return std::ranges::any_of(since, [&](const auto& known) {
+      return changes_.at(static_cast<std::size_t>(known.first.value)) > known.second;
+    });
+  });
+}
+
+// ---- Transaction ------------------------------------------------------------------------------
+
+Instant Transaction::stamp() {
+  last_stamp_ = std::max(now_, last_stamp_ + 1us);
+  return last_stamp_;
+}
+
+void Transaction::run_changed(RunNo run) {
+  db_.use("run_changed").bind(run).bind(now_).run();
+  effects_.runs = true;
+}
+
+std::int64_t Transaction::shard_changed(ShardNo shard) {
+  auto update = db_.use("shard_change");
+  update.bind(shard);
+  CHECK(update.step(), "shards are made with the database");
+  auto change = update.integer(0);
+  effects_.changes.emplace_back(shard, change);
+  return change;
+}
+
+// ---- Writer -----------------------------------------------------------------------------------
+
+Writer::Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const runtime::Clock> clock,
+               Bell& bell)
+    : db_(std::move(connection)), clock_(std::move(clock)), bell_(bell) {
+  {
+    auto meta = db_->use("meta_read");
+    CHECK(meta.step(), "the database has its meta row");
+    last_commit_ = meta.instant(2);
+    last_stamp_ = last_commit_;
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+Writer::~Writer() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  filled_.notify_one();
+  thread_.join();
+}
+
+void Writer::enqueue(Queued&& queued) {
+  {
+    std::unique_lock lock(mutex_);
+    CHECK(!stopping_, "nobody writes to a store that closes");
+    drained_.wait(lock, [this] { return queue_.size() < queue_max; });
+    queue_.push_back(std::move(queued));
+  }
+  filled_.notify_one();
+}
+
+void Writer::submit(Work work, Done done) { enqueue({std::move(work), std::move(done), {}}); }
+
+void Writer::write(Work work) {
+  std::promise<std::exception_ptr> committed;
+  submit(std::move(work), [&](std::exception_ptr error) { committed.set_value(std::move(error)); });
+  if (auto error = committed.get_future().get()) rethrow_as_outage(error);
+}
+
+void Writer::between(std::function<void(Connection&)> task) {
+  std::promise<std::exception_ptr> finished;
+  Queued queued;
+  queued.task = std::move(task);
+  queued.done = [&](std::exception_ptr error) { finished.set_value(std::move(error)); };
+  enqueue(std::move(queued));
+  if (auto error = finished.get_future().get()) rethrow_as_outage(error);
+}
+
+void Writer::run() {
+  while (true) {
+    std::vector<Queued> group;
+    {
+      std::unique_lock lock(mutex_);
+      filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      while (!queue_.empty() && group.size() < works_per_commit) {
+        if (queue_.front().task && !group.empty()) break;
+        group.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+        if (group.back().task) break;
+      }
+    }
+    drained_.notify_all();
+    if (!group.front().task) {
+      commit(group);
+      continue;
+    }
+    std::exception_ptr error;
+    try {
+      group.front().task(*db_);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    group.front().done(error);
+  }
+}
+
+void Writer::commit(std::vector<Queued>& group) {
+  std::vector<std::exception_ptr> errors(group.size());
+  Effects effects;
+  try {
+    db_->execute("BEGIN IMMEDIATE");
+    auto now = clock_->wall();
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      Transaction transaction(*db_, now, last_stamp_);
+      errors[i] = perform(group[i].work, transaction);
+      if (!errors[i]) effects.add(std::move(transaction.effects()));
+    }
+    Transaction closing(*db_, now, last_stamp_);
+    prune(closing);
+    last_commit_ = std::max(last_commit_, now);
+    db_->use("meta_commit").bind(std::max(last_commit_, last_stamp_)).run();
+    db_->execute("COMMIT");
+  } catch (const SqliteError& error) {
+    if (error.primary() == SQLITE_IOERR) {
+      log::error("store",
+                 "the disk failed a write or an fsync; the server ends so that the next "
+                 "start reads what is really stored",
+                 {{"error", error.what()}});
+      std::_Exit(74);  // EX_IOERR, sysexits(3)
+    }
+    if (!sqlite3_get_autocommit(db_->handle())) db_->execute("ROLLBACK");
+    std::ranges::fill(errors, std::current_exception());
+    effects = {};
+  }
+  bell_.ring(effects);
+  for (std::size_t i = 0; i < group.size(); ++i) group[i].done(errors[i]);
+}
+
+// Undoes a failed piece alone; a failure that ended the whole transaction is thrown on.
+std::exception_ptr Writer::perform(Work& work, Transaction& transaction) {
+  db_->execute("SAVEPOINT work");
+  try {
+    work(transaction);
+  } catch (...) {
+    auto error = std::current_exception();
+    if (sqlite3_get_autocommit(db_->handle())) throw;
+    db_->execute("ROLLBACK TO work");
+    db_->execute("RELEASE work");
+    return error;
+  }
+  db_->execute("RELEASE work");
+  return nullptr;
+}
+
+void Writer::prune(Transaction& transaction) {
+  auto now = transaction.now();
+  if (now >= pruned_at_ && now - pruned_at_ < prune_every) return;
+  pruned_at_ = now;
+  std::int64_t floor = 0;
+  {
+    auto gone = db_->use("change_prune");
+    gone.bind(now - change_age_max).bind(changes_per_prune);
+    while (gone.step()) floor = std::max(floor, gone.integer(0));
+  }
+  if (floor > 0) db_->use("change_floor_set").bind(floor).run();
+  db_->use("idempotency_prune").bind(now - answer_age_max).run();
+}
+
+// ---- Readers ----------------------------------------------------------------------------------
+
+std::unique_ptr<Connection> Readers::take() {
+  std::unique_lock lock(mutex_);
+  returned_.wait(lock, [this] { return !idle_.empty() || open_ < connections_max; });
+  if (!idle_.empty()) {
+    auto connection = std::move(idle_.back());
+    idle_.pop_back();
+    return connection;
+  }
+  ++open_;
+  lock.unlock();
+  try {
+    auto connection = std::make_unique<Connection>(file_, Connection::Mode::read);
+    connection->execute("PRAGMA query_only = ON; PRAGMA cache_size = -4096");
+    sqlite3_busy_timeout(connection->handle(), 1000);
+    connection->limit_statements(1s);
+    return connection;
+  } catch (const SqliteError& error) {
+    give_back(nullptr);
+    throw Unavailable(std::string("the database cannot be read: ") + error.what());
+  }
+}
+
+void Readers::give_back(std::unique_ptr<Connection> connection) {
+  {
+    std::lock_guard lock(mutex_);
+    if (connection) {
+      idle_.push_back(std::move(connection));
+    } else {
+      --open_;
+    }
+  }
+  returned_.notify_one();
+}
+
+void Readers::Lease::fail(const SqliteError& error) {
+  connection_.reset();
+  throw Unavailable(std::string("the database cannot be read: ") + error.what());
+}
+
+}  // namespace cronally::store::sqlite

@@ -1,0 +1,198 @@
+// What the roles of the SQLite store share: the writer, the readers, and the bell that rings
+// after commits.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "runtime/clock.h"
+#include "store/sqlite/connection.h"
+
+namespace cronally::store::sqlite {
+
+// What a committed piece of work means for those who wait.
+struct Effects {
+  std::vector<std::pair<ShardNo, std::int64_t>> changes;  // shard's new change number
+  std::vector<std::pair<ShardNo, std::int64_t>> seen;
+  bool runs = false;       // some run changed
+  bool requested = false;  // a run was requested
+  void add(Effects&& more);
+};
+
+// Tells waiters what committed. Thread-safe.
+class Bell {
+ public:
+  void ring(const Effects& effects);
+  // Ends every wait from now on; they return as if timed out.
+  void interrupt();
+
+  std::uint64_t run_tick() const;
+  std::array<std::int64_t, shard_count> changes() const;
+  void start(ShardNo shard, std::int64_t change, std::int64_t seen);
+
+  // Each waits until its condition holds (true), or `timeout` or interrupt() (false).
+  bool wait_seen(ShardNo shard, std::int64_t change, Duration timeout);
+  bool wait_news(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
+                 std::uint64_t requests_known, Duration timeout);
+  std::uint64_t requests() const;
+
+ private:
+  template <class Condition>
+  bool wait(Duration timeout, Condition condition);
+
+  mutable std::mutex mutex_;
+  std::condition_variable rung_;
+  std::array<std::int64_t, shard_count> changes_{};
+  std::array<std::int64_t, shard_count> seen_{};
+  std::uint64_t requests_ = 0;
+  std::uint64_t run_tick_ = 0;
+  bool interrupted_ = false;
+};
+
+// One piece of work inside the transaction under way.
+class Transaction {
+ public:
+  Transaction(Connection& db, Instant now, Instant& last_stamp)
+      : db_(db), now_(now), last_stamp_(last_stamp) {}
+
+  Connection& db() { return db_; }
+  Instant now() const { return now_; }
+  // An instant for an edit: now, but later than every stamp before it, so that no two edits of a
+  // store share one.
+  Instant stamp();
+  Effects& effects() { return effects_; }
+
+  // Appends to the run change log.
+  void run_changed(RunNo run);
+  // Raises the shard's change number.
+  std::int64_t shard_changed(ShardNo shard);
+
+ private:
+  Connection& db_;
+  Instant now_;
+  Instant& last_stamp_;
+  Effects effects_;
+};
+
+using Work = std::function<void(Transaction&)>;
+// Null when the work is committed, else why it is not: nothing of it was written.
+using Done = std::function<void(std::exception_ptr)>;
+
+// The one connection and thread that write. What is queued while a commit is under way joins the
+// next one (group commit), in order; a piece of work that throws is undone alone.
+//
+// A failed fsync ends the process: the kernel may have dropped the pages, and a retry would
+// report success (PostgreSQL calls it "fsyncgate"); the next start reads what is really there.
+class Writer {
+ public:
+  Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const runtime::Clock> clock,
+         Bell& bell);
+  ~Writer();  // commits what is queued
+
+  void submit(Work work, Done done);
+
+  // Waits for the commit; throws what `work` threw, SQLite's errors as Unavailable.
+  void write(Work work);
+
+  // Runs `task` on the writer's thread between two commits, and waits for it.
+  void between(std::function<void(Connection&)> task);
+
+ private:
+  struct Queued {
+    Work work;
+    Done done;
+    std::function<void(Connection&)> task;  // instead of work
+  };
+
+  void run();
+  void commit(std::vector<Queued>& group);
+  std::exception_ptr perform(Work& work, Transaction& transaction);
+  void prune(Transaction& transaction);
+  void enqueue(Queued&& queued);
+
+  std::unique_ptr<Connection> db_;
+  std::shared_ptr<const runtime::Clock> clock_;
+  Bell& bell_;
+  Instant last_stamp_{};
+  Instant last_commit_{};
+  Instant pruned_at_{};
+
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::condition_variable drained_;
+  std::deque<Queued> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+// At most four read-only connections. A read sees one snapshot and lasts a second at most per
+// statement, so that no reader holds the WAL back.
+class Readers {
+ public:
+  explicit Readers(std::filesystem::path file) : file_(std::move(file)) {}
+
+  template <class Read>
+  auto read(Read&& read) {
+    Lease lease(*this);
+    return lease.run(std::forward<Read>(read));
+  }
+
+ private:
+  static constexpr std::size_t connections_max = 4;
+
+  class Lease {
+   public:
+    explicit Lease(Readers& readers) : readers_(readers), connection_(readers.take()) {}
+    ~Lease() { readers_.give_back(std::move(connection_)); }
+    template <class Read>
+    auto run(Read&& read) {
+      try {
+        connection_->execute("BEGIN");
+        auto result = read(*connection_);
+        connection_->execute("COMMIT");
+        return result;
+      } catch (const SqliteError& error) {
+        fail(error);
+      }
+    }
+
+   private:
+    [[noreturn]] void fail(const SqliteError& error);
+    Readers& readers_;
+    std::unique_ptr<Connection> connection_;
+  };
+
+  std::unique_ptr<Connection> take();
+  void give_back(std::unique_ptr<Connection> connection);
+
+  const std::filesystem::path file_;
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::size_t open_ = 0;
+};
+
+struct Engine {
+  Engine(std::filesystem::path file, std::unique_ptr<Connection> connection,
+         std::shared_ptr<const runtime::Clock> clock)
+      : writer(std::move(connection), std::move(clock), bell), readers(std::move(file)) {}
+
+  Bell bell;
+  Writer writer;
+  Readers readers;  // ends before the writer
+};
+
+}  // namespace cronally::store::sqlite

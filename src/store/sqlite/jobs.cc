@@ -1,0 +1,338 @@
+#include "store/sqlite/jobs.h"
+
+#include <chrono>
+#include <limits>
+
+#include "core/definition_json.h"
+#include "store/sqlite/cursor.h"
+#include "store/sqlite/rows.h"
+
+namespace cronally::store::sqlite {
+
+using Change = core::Replan::Change;
+
+namespace {
+
+// Thrown inside a transaction to undo it; carries the outcome to the caller.
+struct Undo {
+  Error error;
+};
+
+template <class Find>
+std::optional<core::Job> read_job(Connection& db, std::string_view statement, AccountNo account,
+                                  const Find& find) {
+  auto row = db.use(statement);
+  row.bind(account).bind(find);
+  return row.step() ? std::optional(job_row(row)) : std::nullopt;
+}
+
+void insert_revision(Connection& db, const core::Job& job) {
+  const auto& definition = job.definition;
+  db.use("revision_insert")
+      .bind(job.no)
+      .bind(job.revision)
+      .bind(core::write_definition(definition))
+      .bind(definition.schedule)
+      .bind(definition.zone)
+      .bind(definition.dst)
+      .bind(job.anchor)
+      .bind(definition.name)
+      .bind(job.updated_at)
+      .run();
+}
+
+void insert_secrets(Connection& db, JobNo job, const std::vector<NewSecret>& secrets) {
+  for (const auto& secret : secrets) {
+    db.use("secret_insert").bind(secret.id).bind(job).bind_blob(secret.sealed).run();
+  }
+}
+
+// The planning columns, in the order that job_insert and job_update share.
+void bind_plan(Statement& statement, const core::Job& job) {
+  const auto& definition = job.definition;
+  statement.bind(definition.schedule)
+      .bind(definition.zone)
+      .bind(definition.dst)
+      .bind(job.anchor)
+      .bind(definition.delivery)
+      .bind(definition.retry.attempts)
+      .bind(definition.retry.backoff_min)
+      .bind(definition.retry.backoff_max)
+      .bind(definition.retry.age_max)
+      .bind(definition.catch_up.mode)
+      .bind(definition.catch_up.window)
+      .bind(definition.catch_up.limit)
+      .bind(core::destination_of(definition.target.url));
+}
+
+Instant anchor_at(Instant stamp) { return std::chrono::floor<std::chrono::milliseconds>(stamp); }
+
+core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft) {
+  auto& db = transaction.db();
+  const auto stamp = transaction.stamp();
+  core::Job job{.id = draft.id,
+                .account = account,
+                .shard = shard_of(draft.id),
+                .revision = 1,
+                .definition = std::move(draft.definition),
+                .created_at = stamp,
+                .updated_at = stamp};
+  job.anchor = job.definition.anchor.value_or(anchor_at(stamp));
+  job.change = transaction.shard_changed(job.shard);
+  {
+    auto insert = db.use("job_insert");
+    insert.bind(job.id)
+        .bind(account)
+        .bind(job.shard)
+        .bind(job.definition.name)
+        .bind(write_labels(job.definition.labels))
+        .bind(job.change)
+        .bind(Change::created)
+        .bind(job.definition.paused)
+        .bind(stamp)
+        .bind(stamp);
+    bind_plan(insert, job);
+    insert.run();
+  }
+  job.no = {db.last_row()};
+  insert_revision(db, job);
+  insert_secrets(db, job.no, draft.secrets);
+  return job;
+}
+
+Change change_between(const core::JobDefinition& before, const core::JobDefinition& after) {
+  auto same_but_pause = before;
+  same_but_pause.paused = after.paused;
+  if (same_but_pause != after) return Change::changed;
+  return after.paused ? Change::paused : Change::resumed;
+}
+
+core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
+  auto& db = transaction.db();
+  if (job.definition == draft.definition) return job;
+  const auto kind = change_between(job.definition, draft.definition);
+  const bool same_schedule = job.definition.schedule == draft.definition.schedule &&
+                             job.definition.anchor == draft.definition.anchor;
+  job.updated_at = transaction.stamp();
+  if (draft.definition.anchor) {
+    job.anchor = *draft.definition.anchor;
+  } else if (!same_schedule) {
+    job.anchor = anchor_at(job.updated_at);
+  }
+  job.definition = std::move(draft.definition);
+  ++job.revision;
+  job.change = transaction.shard_changed(job.shard);
+  {
+    auto update = db.use("job_update");
+    update.bind(job.no)
+        .bind(job.definition.name)
+        .bind(write_labels(job.definition.labels))
+        .bind(job.revision)
+        .bind(job.change)
+        .bind(kind)
+        .bind(job.definition.paused)
+        .bind(job.updated_at);
+    bind_plan(update, job);
+    update.run();
+  }
+  insert_revision(db, job);
+  insert_secrets(db, job.no, draft.secrets);
+  return job;
+}
+
+std::string taken(const std::string& name) {
+  return "a job named '" + name + "' exists already; choose another name, or change that job";
+}
+
+// Every draft in order; throws Undo with all names that are taken.
+std::vector<core::Job> write_drafts(Transaction& transaction, AccountNo account,
+                                    std::vector<JobDraft>& drafts, Existing existing) {
+  std::vector<core::Job> jobs;
+  Error conflict{"name_taken", ""};
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    const auto name = drafts[i].definition.name;
+    auto found = read_job(transaction.db(), "job_by_name", account, name);
+    if (found && existing == Existing::fail) {
+      conflict.message = taken(name);
+      conflict.fields.push_back({"/items/" + std::to_string(i) + "/name", taken(name)});
+    } else if (found) {
+      jobs.push_back(update_job(transaction, std::move(*found), std::move(drafts[i])));
+    } else {
+      jobs.push_back(insert_job(transaction, account, std::move(drafts[i])));
+    }
+  }
+  if (!conflict.fields.empty()) throw Undo{conflict};
+  return jobs;
+}
+
+std::optional<Created> replay(Transaction& transaction, AccountNo account,
+                              const Idempotency& idempotency) {
+  auto row = transaction.db().use("idempotency_find");
+  row.bind(account).bind(idempotency.key).bind(transaction.now() - std::chrono::hours{24});
+  if (!row.step()) return std::nullopt;
+  if (row.text(0) != idempotency.digest) {
+    throw Undo{{"idempotency_mismatch",
+                "this Idempotency-Key was used for another request; use a new key for a new "
+                "request"}};
+  }
+  return Replayed{row.text(1)};
+}
+
+// Runs `work` in a transaction; an Undo becomes the error side.
+template <class T>
+Result<T> write_or_undo(Writer& writer, const std::function<T(Transaction&)>& work) {
+  std::optional<T> value;
+  try {
+    writer.write([&](Transaction& transaction) { value.emplace(work(transaction)); });
+  } catch (Undo& undo) {
+    return fail(std::move(undo.error));
+  }
+  return std::move(*value);
+}
+
+core::Job require_job(Transaction& transaction, AccountNo account, JobId id,
+                      std::optional<Revision> expected) {
+  auto job = read_job(transaction.db(), "job_by_id", account, id);
+  if (!job) throw Undo{{"not_found", "there is no such job"}};
+  if (expected && job->revision != *expected) {
+    throw Undo{{"revision_conflict", "the job was changed meanwhile: it is at revision " +
+                                         std::to_string(job->revision) + ", not " +
+                                         std::to_string(*expected)}};
+  }
+  return std::move(*job);
+}
+
+RunId id_at(RunId id, Instant due) {
+  std::uint64_t words[2] = {};
+  for (int i = 0; i < 16; ++i)
+    words[i / 8] = words[i / 8] << 8 | id.value.bytes[static_cast<std::size_t>(i)];
+  return {uuid_v7(due, words[0], words[1])};
+}
+
+core::Run insert_request(Transaction& transaction, const core::Job& job, core::RunKind kind,
+                         const std::string& key, RunId id) {
+  auto& db = transaction.db();
+  const auto due = transaction.stamp();
+  db.use("request_insert")
+      .bind(id_at(id, due))
+      .bind(job.no)
+      .bind(job.shard)
+      .bind(job.revision)
+      .bind(kind)
+      .bind(key)
+      .bind(due)
+      .run();
+  RunNo run{db.last_row()};
+  db.use("key_insert").bind(job.no).bind(key).bind(run).bind(due).run();
+  transaction.run_changed(run);
+  transaction.effects().requested = true;
+  auto row = db.use("run_by_no");
+  row.bind(run);
+  row.step();
+  return full_run(db, row);
+}
+
+}  // namespace
+
+Result<Created> SqliteJobs::create_jobs(AccountNo account, std::vector<JobDraft> drafts,
+                                        Existing existing, std::optional<Idempotency> idempotency) {
+  return write_or_undo<Created>(engine_.writer, [&](Transaction& transaction) -> Created {
+    if (idempotency) {
+      if (auto replayed = replay(transaction, account, *idempotency)) return std::move(*replayed);
+    }
+    auto jobs = write_drafts(transaction, account, drafts, existing);
+    if (idempotency) {
+      transaction.db()
+          .use("idempotency_insert")
+          .bind(account)
+          .bind(idempotency->key)
+          .bind_blob(idempotency->digest)
+          .bind(idempotency->render(jobs))
+          .bind(transaction.now())
+          .run();
+    }
+    return jobs;
+  });
+}
+
+Result<core::Job> SqliteJobs::change_job(AccountNo account, JobDraft draft, Revision expected) {
+  return write_or_undo<core::Job>(engine_.writer, [&](Transaction& transaction) {
+    auto job = require_job(transaction, account, draft.id, expected);
+    if (draft.definition.name != job.definition.name &&
+        read_job(transaction.db(), "job_by_name", account, draft.definition.name)) {
+      auto text = taken(draft.definition.name);
+      throw Undo{{"name_taken", text, {{"/name", text}}}};
+    }
+    return update_job(transaction, std::move(job), std::move(draft));
+  });
+}
+
+Result<core::Job> SqliteJobs::delete_job(AccountNo account, JobId id,
+                                         std::optional<Revision> expected) {
+  return write_or_undo<core::Job>(engine_.writer, [&](Transaction& transaction) {
+    auto& db = transaction.db();
+    auto job = require_job(transaction, account, id, expected);
+    const auto stamp = transaction.stamp();
+    job.change = transaction.shard_changed(job.shard);
+    db.use("revision_repeat").bind(job.no).bind(job.revision).bind(stamp).run();
+    db.use("job_delete").bind(job.no).bind(job.change).bind(Change::deleted).bind(stamp).run();
+    ++job.revision;
+    job.updated_at = stamp;
+    return job;
+  });
+}
+
+std::optional<core::Job> SqliteJobs::find_job(AccountNo account, JobId job) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_job(db, "job_by_id", account, job); });
+}
+
+std::optional<core::Job> SqliteJobs::find_job(AccountNo account, std::string_view name) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_job(db, "job_by_name", account, name); });
+}
+
+Result<Page<core::Job>> SqliteJobs::list_jobs(AccountNo account, const JobFilter& filter) {
+  std::int64_t before = std::numeric_limits<std::int64_t>::max();
+  if (filter.cursor) {
+    auto cursor = read_cursor<1>(*filter.cursor);
+    if (!cursor) return fail(cursor.error());
+    before = (*cursor)[0];
+  }
+  return engine_.readers.read([&](Connection& db) -> Result<Page<core::Job>> {
+    Page<core::Job> page;
+    auto rows = db.use("job_list");
+    rows.bind(account)
+        .bind(before)
+        .bind(filter.name_prefix)
+        .bind(write_labels(filter.labels))
+        .bind(static_cast<std::int64_t>(filter.limit) + 1);
+    while (rows.step()) page.items.push_back(job_row(rows));
+    if (page.items.size() > filter.limit) {
+      page.items.pop_back();
+      page.next_cursor = write_cursor<1>({page.items.back().no.value});
+    }
+    return page;
+  });
+}
+
+Result<core::Run> SqliteJobs::request_run(AccountNo account, JobId id, core::RunKind kind,
+                                          std::string key, RunId run) {
+  return write_or_undo<core::Run>(engine_.writer, [&](Transaction& transaction) {
+    auto& db = transaction.db();
+    auto job = require_job(transaction, account, id, std::nullopt);
+    RunNo known{0};
+    {
+      auto found = db.use("key_find");
+      found.bind(job.no).bind(key);
+      if (found.step()) known = {found.integer(0)};
+    }
+    if (known.value == 0) return insert_request(transaction, job, kind, key, run);
+    auto row = db.use("run_by_no");
+    row.bind(known);
+    if (!row.step()) throw Undo{{"not_found", "the run of this key is no longer kept"}};
+    return full_run(db, row);
+  });
+}
+
+}  // namespace cronally::store::sqlite

@@ -1,0 +1,177 @@
+#include "store/sqlite/spine.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/check.h"
+#include "runtime/log.h"
+#include "store/sqlite/batch_writer.h"
+#include "store/sqlite/rows.h"
+
+namespace cronally::store::sqlite {
+
+namespace {
+
+core::BatchRefused refusal(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const SqliteError& sqlite) {
+    if (sqlite.primary() == SQLITE_FULL) {
+      return {{"disk_full", "the disk is full; claims wait until there is space"}};
+    }
+    return {{"database_error", sqlite.what()}};
+  } catch (const std::exception& other) {
+    return {{"database_error", other.what()}};
+  }
+}
+
+std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, Revision revision) {
+  auto deliverable = std::make_shared<Deliverable>();
+  {
+    auto row = db.use("deliverable_read");
+    row.bind(job).bind(revision);
+    if (!row.step()) return nullptr;
+    deliverable->job = {row.uuid(0)};
+    deliverable->account = {row.integer(1)};
+    deliverable->account_id = {row.uuid(2)};
+    deliverable->sealed_signing_secret = row.text(3);
+    deliverable->definition = definition_of(row.text(4));
+  }
+  for (const auto& header : deliverable->definition.target.secret_headers) {
+    auto row = db.use("secret_read");
+    row.bind(header.secret);
+    if (!row.step()) return nullptr;  // erased: no live revision uses it
+    deliverable->sealed_headers.emplace_back(header.name, row.text(0));
+    deliverable->sealed_ids.push_back(header.secret);
+  }
+  return deliverable;
+}
+
+}  // namespace
+
+Acquisition SqliteSpine::acquire(NodeId node) {
+  Acquisition acquired;
+  engine_.writer.between([&](Connection& db) {
+    auto meta = db.use("meta_read");
+    CHECK(meta.step(), "the database has its meta row");
+    acquired.last_commit = meta.instant(2);
+  });
+  engine_.writer.write([&](Transaction& transaction) {
+    auto& db = transaction.db();
+    {
+      auto next = db.use("fence_next");
+      CHECK(next.step(), "the database has its meta row");
+      acquired.fence = {next.integer(0)};
+    }
+    db.use("lease_insert").bind(acquired.fence).bind(node).bind(transaction.now()).run();
+    db.use("shards_take").bind(acquired.fence).run();
+    {
+      auto shards = db.use("shards_read");
+      while (shards.step()) {
+        acquired.shards.push_back({{shards.integer(0)}, shards.instant(1), shards.integer(3)});
+      }
+    }
+    auto plans = db.use("plans_to_start");
+    while (plans.step()) acquired.jobs.push_back(plan_row(plans));
+  });
+  return acquired;
+}
+
+void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
+  auto committed = std::make_shared<core::BatchCommitted>();
+  engine_.writer.submit(
+      [batch = std::move(batch), committed](Transaction& transaction) {
+        committed->outcomes = BatchWriter(transaction, batch.fence).write(batch.items);
+        committed->at = transaction.now();
+      },
+      [committed, done = std::move(done)](std::exception_ptr error) {
+        if (!error) {
+          done(std::move(*committed));
+          return;
+        }
+        auto refused = refusal(error);
+        runtime::log::error("store", "a batch was refused", {{"error", refused.error.message}});
+        done(std::move(refused));
+      });
+}
+
+std::vector<core::OpenRun> SqliteSpine::read_open_runs(Instant until, std::size_t limit) {
+  return engine_.readers.read([&](Connection& db) {
+    std::vector<core::OpenRun> runs;
+    auto rows = db.use("open_runs_due");
+    rows.bind(until).bind(static_cast<std::int64_t>(limit));
+    while (rows.step()) runs.push_back(open_run_row(rows));
+    return runs;
+  });
+}
+
+Changes SqliteSpine::wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
+                                      Duration timeout) {
+  std::lock_guard lock(requests_mutex_);
+  Changes changes;
+  if (!engine_.bell.wait_news(since, requests_known_, timeout)) return changes;
+  // Read before the rows: a request that commits in between is looked for once more, not missed.
+  requests_known_ = engine_.bell.requests();
+  const auto newest = engine_.bell.changes();
+  engine_.readers.read([&](Connection& db) {
+    for (const auto& [shard, known] : since) {
+      if (newest.at(static_cast<std::size_t>(shard.value)) <= known) continue;
+      auto rows = db.use("plans_changed");
+      rows.bind(shard).bind(known);
+      auto read_up_to = newest[static_cast<std::size_t>(shard.value)];
+      while (rows.step()) {
+        changes.jobs.push_back(plan_row(rows));
+        read_up_to = std::max(read_up_to, changes.jobs.back().change);
+      }
+      changes.seen.emplace_back(shard, read_up_to);
+    }
+    auto requested = db.use("runs_requested");
+    requested.bind(requested_up_to_);
+    while (requested.step()) changes.requested.push_back(open_run_row(requested));
+    return 0;
+  });
+  if (!changes.requested.empty()) requested_up_to_ = changes.requested.back().no;
+  return changes;
+}
+
+std::vector<std::shared_ptr<const Deliverable>> SqliteSpine::read_deliverables(
+    const std::vector<std::pair<JobNo, Revision>>& wanted) {
+  return engine_.readers.read([&](Connection& db) {
+    std::vector<std::shared_ptr<const Deliverable>> found;
+    found.reserve(wanted.size());
+    for (const auto& [job, revision] : wanted) {
+      found.push_back(read_deliverable(db, job, revision));
+    }
+    return found;
+  });
+}
+
+std::vector<Spine::UncountedSpan> SqliteSpine::uncounted_spans(std::size_t limit) {
+  return engine_.readers.read([&](Connection& db) {
+    std::vector<UncountedSpan> spans;
+    auto rows = db.use("spans_uncounted");
+    rows.bind(static_cast<std::int64_t>(limit));
+    while (rows.step()) {
+      UncountedSpan span{.no = rows.integer(0), .from = rows.instant(1), .to = rows.instant(2)};
+      span.job.id = {rows.uuid(3)};
+      span.job.schedule = rows.text(4);
+      span.job.zone = rows.text(5);
+      span.job.dst = rows.as<cron::Dst>(6);
+      span.job.anchor = rows.instant(7);
+      span.job.name = rows.text(8);
+      spans.push_back(std::move(span));
+    }
+    return spans;
+  });
+}
+
+void SqliteSpine::set_span_counts(
+    const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) {
+  engine_.writer.write([&](Transaction& transaction) {
+    for (const auto& [span, count] : counts) {
+      transaction.db().use("span_count_set").bind(span).bind(count).run();
+    }
+  });
+}
+
+}  // namespace cronally::store::sqlite

@@ -1,0 +1,35 @@
+// The scheduler's side of the SQLite store.
+#pragma once
+
+#include <mutex>
+
+#include "store/database.h"
+#include "store/sqlite/engine.h"
+
+namespace cronally::store::sqlite {
+
+class SqliteSpine : public Spine {
+ public:
+  explicit SqliteSpine(Engine& engine) : engine_(engine) {}
+
+  Acquisition acquire(NodeId node) override;
+  void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
+  std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
+  Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
+                           Duration timeout) override;
+  void interrupt_waits() override { engine_.bell.interrupt(); }
+  std::vector<std::shared_ptr<const Deliverable>> read_deliverables(
+      const std::vector<std::pair<JobNo, Revision>>& wanted) override;
+  std::vector<UncountedSpan> uncounted_spans(std::size_t limit) override;
+  void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
+
+ private:
+  Engine& engine_;
+
+  // The newest requested run handed out, and how often the bell had rung for one by then.
+  std::mutex requests_mutex_;
+  RunNo requested_up_to_{0};
+  std::uint64_t requests_known_ = ~std::uint64_t{0};  // differs: the first wait looks at once
+};
+
+}  // namespace cronally::store::sqlite

@@ -1,0 +1,380 @@
+-- Statements of the SQLite store. Parameters are bound from left to right.
+
+-- ---- meta and leases ---------------------------------------------------------------------------
+
+-- name: meta_read
+SELECT generation, fence_counter, last_commit, change_floor FROM meta WHERE one = 1;
+
+-- name: meta_commit
+UPDATE meta SET last_commit = ?1 WHERE one = 1;
+
+-- name: fence_next
+UPDATE meta SET fence_counter = fence_counter + 1 WHERE one = 1
+RETURNING generation * (1 << 36) + fence_counter;
+
+-- name: lease_insert
+INSERT INTO lease (fence, node, taken_at) VALUES (?, ?, ?);
+
+-- name: shards_take
+UPDATE shard SET fence = ?;
+
+-- name: shards_read
+SELECT shard, cursor, fence, change, seen FROM shard ORDER BY shard;
+
+-- name: shard_advance
+UPDATE shard SET cursor = max(cursor, ?2), seen = max(seen, ?3) WHERE shard = ?1;
+
+-- name: shard_change
+UPDATE shard SET change = change + 1 WHERE shard = ? RETURNING change;
+
+-- ---- planning ----------------------------------------------------------------------------------
+
+-- name: plans_to_start
+SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
+       planned_revision, paused, deleted, last_change, delivery, attempts, backoff_min,
+       backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
+FROM job WHERE deleted = 0 OR planned_revision < revision;
+
+-- name: plans_changed
+SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
+       planned_revision, paused, deleted, last_change, delivery, attempts, backoff_min,
+       backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
+FROM job WHERE shard = ? AND change > ? ORDER BY change;
+
+-- name: job_guard
+SELECT revision, paused, deleted, account_no FROM job WHERE job_no = ?;
+
+-- name: job_planned
+UPDATE job SET planned_revision = ?2 WHERE job_no = ?1;
+
+-- ---- runs --------------------------------------------------------------------------------------
+
+-- name: claim_insert
+INSERT INTO run (id, job_no, shard, revision, kind, scheduled_at, due, state, reason, fence,
+                 attempt, send_at, failures, unknowns)
+VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, 1, 0, ?7, 1, ?6, 0, 0)
+ON CONFLICT DO NOTHING;
+
+-- name: claim_find
+SELECT run_no, id FROM run WHERE job_no = ? AND due = ? AND kind = 0;
+
+-- name: skip_insert
+INSERT INTO skipped_span (job_no, revision, after, until, reason) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- name: open_runs_of_job
+SELECT run_no, due, kind, state, failures, unknowns FROM run WHERE job_no = ? AND state < 3;
+
+-- name: run_rebind
+UPDATE run SET revision = ?2 WHERE run_no = ?1;
+
+-- name: run_delete
+DELETE FROM run WHERE run_no = ?;
+
+-- name: run_accept
+UPDATE run SET state = 1, fence = ?2, send_at = due WHERE run_no = ?1 AND state = 0;
+
+-- name: run_begin
+UPDATE run SET state = 2
+WHERE run_no = ?1 AND fence = ?2 AND attempt = ?3 AND state IN (1, 2);
+
+-- name: run_takeover
+UPDATE run SET fence = ?2, attempt = attempt + ?4, unknowns = unknowns + ?4
+WHERE run_no = ?1 AND fence < ?2 AND attempt = ?3 AND state IN (1, 2);
+
+-- name: run_end_outcome
+UPDATE run SET state = 3, verdict = ?4, reason = ?5, ended_at = ?6,
+               first_attempt_at = coalesce(first_attempt_at, ?7)
+WHERE run_no = ?1 AND fence = ?2 AND attempt = ?3 AND state IN (1, 2);
+
+-- name: run_again
+UPDATE run SET state = 2, attempt = attempt + 1, send_at = ?4, failures = failures + 1,
+               first_attempt_at = coalesce(first_attempt_at, ?5)
+WHERE run_no = ?1 AND fence = ?2 AND attempt = ?3 AND state IN (1, 2);
+
+-- name: run_end
+UPDATE run SET state = 3, verdict = ?3, reason = ?4, ended_at = ?5
+WHERE run_no = ?1 AND fence <= ?2 AND state < 3;
+
+-- name: run_guard
+SELECT state, fence, attempt, send_at, verdict, reason FROM run WHERE run_no = ?;
+
+-- name: run_identity
+SELECT r.id, j.account_no, r.fence, r.revision, r.send_at
+FROM run r JOIN job j USING (job_no) WHERE r.run_no = ?;
+
+-- name: attempt_insert
+INSERT INTO attempt (run_no, number, revision, fence, fate, status, first_byte_at, ended_at,
+                     error, response)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run_no, number) DO UPDATE SET
+  fate = excluded.fate, status = excluded.status, first_byte_at = excluded.first_byte_at,
+  ended_at = excluded.ended_at, error = excluded.error, response = excluded.response
+WHERE attempt.fence = excluded.fence;
+
+-- name: run_changed
+INSERT INTO run_change (run_no, at) VALUES (?, ?);
+
+-- name: open_runs_due
+SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.scheduled_at, r.due,
+       r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at
+FROM run r JOIN job j USING (job_no)
+WHERE r.state IN (1, 2) AND r.send_at <= ?1 AND NOT (j.paused AND r.due <= j.changed_at)
+ORDER BY r.send_at, r.run_no LIMIT ?2;
+
+-- name: runs_requested
+SELECT run_no, id, job_no, shard, revision, kind, state, scheduled_at, due, fence, attempt,
+       send_at, failures, unknowns, first_attempt_at
+FROM run WHERE state = 0 AND run_no > ? ORDER BY run_no;
+
+-- ---- deliveries --------------------------------------------------------------------------------
+
+-- name: deliverable_read
+SELECT j.id, j.account_no, a.id, a.signing_secret, d.definition
+FROM job j JOIN account a USING (account_no)
+     JOIN job_revision d ON d.job_no = j.job_no AND d.revision = ifnull(nullif(?2, 0), j.revision)
+WHERE j.job_no = ?1;
+
+-- name: secret_read
+SELECT sealed FROM secret WHERE id = ?;
+
+-- name: spans_uncounted
+SELECT s.span_no, s.after, s.until, j.id, d.schedule, d.zone, d.dst, d.anchor, d.name
+FROM skipped_span s JOIN job j USING (job_no)
+     JOIN job_revision d ON d.job_no = s.job_no AND d.revision = s.revision
+WHERE s.count IS NULL ORDER BY s.span_no LIMIT ?;
+
+-- name: span_count_set
+UPDATE skipped_span SET count = ?2 WHERE span_no = ?1;
+
+-- ---- jobs --------------------------------------------------------------------------------------
+
+-- name: job_insert
+INSERT INTO job (id, account_no, shard, name, labels, revision, planned_revision, change,
+                 last_change, paused, deleted, created_at, changed_at, schedule, zone, dst, anchor,
+                 delivery, attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
+                 catch_up_limit, destination)
+VALUES (?, ?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: job_update
+UPDATE job SET name = ?2, labels = ?3, revision = ?4, change = ?5, last_change = ?6, paused = ?7,
+               changed_at = ?8, schedule = ?9, zone = ?10, dst = ?11, anchor = ?12, delivery = ?13,
+               attempts = ?14, backoff_min = ?15, backoff_max = ?16, age_max = ?17,
+               catch_up = ?18, catch_up_window = ?19, catch_up_limit = ?20, destination = ?21
+WHERE job_no = ?1;
+
+-- name: job_delete
+UPDATE job SET deleted = 1, revision = revision + 1, change = ?2, last_change = ?3, changed_at = ?4
+WHERE job_no = ?1;
+
+-- name: revision_insert
+INSERT INTO job_revision (job_no, revision, definition, schedule, zone, dst, anchor, name,
+                          changed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: revision_repeat
+INSERT INTO job_revision (job_no, revision, definition, schedule, zone, dst, anchor, name,
+                          changed_at)
+SELECT job_no, revision + 1, definition, schedule, zone, dst, anchor, name, ?3
+FROM job_revision WHERE job_no = ?1 AND revision = ?2;
+
+-- name: job_by_id
+SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
+       j.change, d.definition
+FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
+WHERE j.account_no = ? AND j.id = ? AND j.deleted = 0;
+
+-- name: job_by_name
+SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
+       j.change, d.definition
+FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
+WHERE j.account_no = ? AND j.name = ? AND j.deleted = 0;
+
+-- name: job_list
+SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
+       j.change, d.definition
+FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
+WHERE j.account_no = ?1 AND j.deleted = 0 AND j.job_no < ?2
+  AND (?3 IS NULL OR substr(j.name, 1, length(?3)) = ?3)
+  AND NOT EXISTS (SELECT 1 FROM json_each(?4) want
+                  WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
+                                    WHERE has.key = want.key AND has.value = want.value))
+ORDER BY j.job_no DESC LIMIT ?5;
+
+-- name: secret_insert
+INSERT INTO secret (id, job_no, sealed) VALUES (?, ?, ?);
+
+-- name: secrets_of_job
+SELECT id FROM secret WHERE job_no = ?;
+
+-- name: secret_delete
+DELETE FROM secret WHERE id = ?;
+
+-- name: definition_newest
+SELECT d.definition FROM job j
+JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision WHERE j.job_no = ?;
+
+-- name: key_find
+SELECT run_no, due FROM occurrence_key WHERE job_no = ? AND key = ?;
+
+-- name: key_insert
+INSERT INTO occurrence_key (job_no, key, run_no, due) VALUES (?, ?, ?, ?);
+
+-- name: request_insert
+INSERT INTO run (id, job_no, shard, revision, kind, key, scheduled_at, due, state, reason, fence,
+                 attempt, send_at, failures, unknowns)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 0, 0, 0, 1, ?7, 0, 0);
+
+-- name: idempotency_find
+SELECT digest, answer FROM idempotency WHERE account_no = ? AND key = ? AND at > ?;
+
+-- name: idempotency_insert
+INSERT OR REPLACE INTO idempotency (account_no, key, digest, answer, at) VALUES (?, ?, ?, ?, ?);
+
+-- name: idempotency_prune
+DELETE FROM idempotency WHERE at <= ?;
+
+-- ---- ledger ------------------------------------------------------------------------------------
+
+-- name: run_by_id
+SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
+       r.state, r.verdict, r.reason, r.fence, r.ended_at
+FROM run r JOIN job j USING (job_no)
+WHERE j.account_no = ?1 AND r.due >= ?2 AND r.due < ?3 AND r.id = ?4;
+
+-- name: run_by_no
+SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
+       r.state, r.verdict, r.reason, r.fence, r.ended_at
+FROM run r JOIN job j USING (job_no)
+WHERE r.run_no = ?;
+
+-- name: run_list
+SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
+       r.state, r.verdict, r.reason, r.fence, r.ended_at
+FROM run r JOIN job j USING (job_no)
+WHERE j.account_no = ?1 AND r.due <= ?2 AND (r.due < ?2 OR r.run_no < ?3)
+  AND (?4 IS NULL OR j.id = ?4)
+  AND (?5 IS NULL OR r.verdict = ?5)
+  AND (?6 IS NULL OR r.state = ?6)
+  AND (?7 IS NULL OR r.due >= ?7)
+  AND (?8 IS NULL OR r.due < ?8)
+  AND (?9 IS NULL OR substr(j.name, 1, length(?9)) = ?9)
+  AND NOT EXISTS (SELECT 1 FROM json_each(?10) want
+                  WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
+                                    WHERE has.key = want.key AND has.value = want.value))
+ORDER BY r.due DESC, r.run_no DESC LIMIT ?11;
+
+-- name: attempts_of_run
+SELECT a.number, a.revision, a.fence, l.node, a.fate, a.status, a.first_byte_at, a.ended_at,
+       a.error, a.response
+FROM attempt a JOIN lease l ON l.fence = a.fence WHERE a.run_no = ? ORDER BY a.number;
+
+-- name: change_newest
+SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'run_change';
+
+-- name: changes_after
+SELECT c.change, r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key,
+       r.scheduled_at, r.due, r.state, r.verdict, r.reason, r.fence, r.ended_at,
+       j.account_no = ?2
+         AND (?3 IS NULL OR j.id = ?3)
+         AND (?4 IS NULL OR r.verdict = ?4)
+         AND (?5 IS NULL OR r.state = ?5)
+         AND (?6 IS NULL OR substr(j.name, 1, length(?6)) = ?6)
+         AND NOT EXISTS (SELECT 1 FROM json_each(?7) want
+                         WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
+                                           WHERE has.key = want.key AND has.value = want.value))
+FROM run_change c LEFT JOIN run r USING (run_no) LEFT JOIN job j USING (job_no)
+WHERE c.change > ?1 ORDER BY c.change LIMIT ?8;
+
+-- name: change_prune
+DELETE FROM run_change WHERE change IN
+  (SELECT change FROM run_change WHERE at < ?1 ORDER BY change LIMIT ?2)
+RETURNING change;
+
+-- name: change_floor_set
+UPDATE meta SET change_floor = max(change_floor, ?) WHERE one = 1;
+
+-- name: skipped_list
+SELECT j.id, s.revision, s.after, s.until, s.reason, s.count
+FROM skipped_span s JOIN job j USING (job_no)
+WHERE j.account_no = ?1 AND (?2 IS NULL OR j.id = ?2) ORDER BY s.span_no DESC LIMIT ?3;
+
+-- ---- accounts ----------------------------------------------------------------------------------
+
+-- name: accounts_read
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers FROM account
+ORDER BY account_no;
+
+-- name: account_read
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers FROM account
+WHERE account_no = ?;
+
+-- name: account_insert
+INSERT INTO account (id, name, signing_secret, webhook_url, webhook_headers)
+VALUES (?, ?, ?, ?, ?);
+
+-- name: account_update
+UPDATE account SET name = ?2, signing_secret = ?3, webhook_url = ?4, webhook_headers = ?5
+WHERE account_no = ?1;
+
+-- name: token_find
+SELECT t.account_no, a.id, t.id, t.admin FROM token t JOIN account a USING (account_no)
+WHERE t.digest = ?;
+
+-- name: token_list
+SELECT id, name, admin, created_at FROM token WHERE account_no = ? ORDER BY token_no;
+
+-- name: token_insert
+INSERT INTO token (id, account_no, name, digest, admin, created_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (account_no, name) DO NOTHING;
+
+-- name: token_by_id
+SELECT admin FROM token WHERE account_no = ? AND id = ?;
+
+-- name: tokens_admin
+SELECT count(*) FROM token WHERE account_no = ? AND admin = 1;
+
+-- name: token_delete
+DELETE FROM token WHERE account_no = ? AND id = ?;
+
+-- ---- failure notices ---------------------------------------------------------------------------
+
+-- name: notice_insert
+INSERT INTO notice (account_no, run_id, at)
+SELECT a.account_no, r.id, ?2
+FROM run r JOIN job j USING (job_no) JOIN account a USING (account_no)
+WHERE r.run_no = ?1 AND a.webhook_url IS NOT NULL;
+
+-- name: notice_accounts
+SELECT n.account_no, max(n.notice_no) FROM notice n
+WHERE NOT EXISTS (SELECT 1 FROM notice_batch b WHERE b.account_no = n.account_no)
+GROUP BY n.account_no;
+
+-- name: notice_any
+SELECT EXISTS (SELECT 1 FROM notice);
+
+-- name: notice_batch_insert
+INSERT INTO notice_batch (account_no, id, attempt, send_at, last_notice) VALUES (?, ?, 1, ?, ?);
+
+-- name: notice_batches
+SELECT b.account_no, b.id, b.attempt, b.send_at, b.last_notice, a.id, a.signing_secret,
+       a.webhook_url, a.webhook_headers
+FROM notice_batch b JOIN account a USING (account_no);
+
+-- name: notice_summary
+SELECT count(*), min(at) FROM notice WHERE account_no = ? AND notice_no <= ?;
+
+-- name: notice_runs
+SELECT run_id FROM notice WHERE account_no = ? AND notice_no <= ? ORDER BY notice_no LIMIT 100;
+
+-- name: notice_batch_find
+SELECT last_notice FROM notice_batch WHERE account_no = ? AND id = ?;
+
+-- name: notices_delete
+DELETE FROM notice WHERE account_no = ? AND notice_no <= ?;
+
+-- name: notice_batch_delete
+DELETE FROM notice_batch WHERE account_no = ? AND id = ?;
+
+-- name: notice_batch_postpone
+UPDATE notice_batch SET attempt = attempt + 1, send_at = ?3 WHERE account_no = ?1 AND id = ?2;
