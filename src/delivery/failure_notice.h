@@ -1,0 +1,44 @@
+// The account's failure webhook: one POST that tells of the runs that failed.
+//
+// Body: {"type":"cronally.failures","count":n,"since":"…","runs":["…"]}; at most 100 runs are
+// named, `count` tells them all. Signed and identified as a delivery is (Standard Webhooks): the
+// same webhook-id on every attempt.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "core/run.h"
+#include "core/signature.h"
+#include "delivery/deliverer.h"
+#include "net/http_client.h"
+
+namespace cronally::delivery {
+
+struct FailureNotice {
+  RunId id;  // the webhook-id
+  std::int64_t count = 0;
+  Instant since;
+  std::vector<RunId> runs;
+  std::string url;
+  std::vector<SecretHeaderValue> secret_headers;
+  core::SigningKey signing_key;
+};
+
+inline constexpr Duration notice_timeout = std::chrono::seconds{30};
+
+// The request, as a pure function of the notice and the attempt's wall time.
+net::HttpRequest compose_notice(const FailureNotice& notice, Instant at,
+                                const std::string& user_agent);
+
+// Sends all of them at the same time and waits until each has ended: at most notice_timeout.
+// Results in the order of the notices. May be called from one thread at a time.
+std::vector<core::AttemptResult> send_notices(const std::vector<FailureNotice>& notices,
+                                              net::HttpClient& client, Instant now,
+                                              const std::string& user_agent);
+
+}  // namespace cronally::delivery
