@@ -273,8 +273,7 @@ struct Planner::State {
   std::set<std::int64_t> later;  // seconds in which a run that is in the store only is owed
   Instant unread_from{};         // rows from here on were never read
   Instant read_until{};
-  Instant read_after_at{};  // where a read in pages goes on
-  RunNo read_after_run{};
+  std::size_t rows_left = 0;  // rows of the last read that memory did not take
   bool read_now = false;
   SteadyInstant read_not_before{};
 
