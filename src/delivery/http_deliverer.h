@@ -1,4 +1,4 @@
-// Deliveries over HTTP(S). What a request carries: INTERFACES §3 (docs/deliveries).
+// Deliveries over HTTP(S). What a request carries: docs/deliveries.md.
 #pragma once
 
 #include <memory>
