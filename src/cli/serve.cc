@@ -19,6 +19,7 @@
 #include "runtime/log.h"
 #include "runtime/notify.h"
 #include "runtime/random.h"
+#include "runtime/supervise.h"
 #include "runtime/token.h"
 #include "scheduler/driver.h"
 #include "scheduler/failure_notifier.h"
@@ -224,13 +225,14 @@ void Server::start_scheduler() {
 
 Result<void> Server::start_api() {
   auto listen = parse_listen(options_.listen);
-  api_ = std::make_unique<api::Api>(api::ApiParts{.database = *database_,
-                                                  .vault = *vault_,
-                                                  .zones = zones_,
-                                                  .clock = clock_,
-                                                  .health = health_,
-                                                  .metrics = metrics_,
-                                                  .version = std::string(CRONALLY_VERSION)});
+  api_ = std::make_unique<api::Api>(api::ApiDeps{.database = *database_,
+                                                 .vault = *vault_,
+                                                 .zones = zones_,
+                                                 .clock = clock_,
+                                                 .health = health_,
+                                                 .metrics = metrics_,
+                                                 .version = std::string(CRONALLY_VERSION),
+                                                 .scratch = dir_});
   net::ServerOptions limits;
   limits.body_max = api::body_max;
   http_ = std::make_unique<net::HttpServer>(
@@ -266,7 +268,7 @@ void Server::run_until_stopped() {
                  "requests were still under way at the drain time-out; the next start "
                  "takes their runs over");
   }
-  api_->stopping();
+  api_->stop();
   http_->stop(api_grace);
   supervisor_->stop_and_join();
   driver_->stop();

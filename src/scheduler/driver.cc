@@ -1,5 +1,6 @@
 #include "scheduler/driver.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -76,6 +77,8 @@ class Driver::Impl {
   void post_ended(std::vector<core::AttemptEnded>&& ended);
 
   // machine thread
+  bool await_clock(const std::stop_token& stop);
+  void tell_drained();
   void run_machine(const std::stop_token& stop);
   std::vector<core::Event> take_events(const std::stop_token& stop);
   void step(core::Event event);
@@ -99,7 +102,7 @@ class Driver::Impl {
   const DriverOptions options_;
   const DriverParts parts_;
 
-  // Only the machine's thread touches these (start() does so before that thread exists).
+  // Only the machine's thread touches these.
   core::Planner planner_;
   std::unordered_map<RunNo, InFlight> in_flight_;
   Instant wake_at_{};
@@ -129,7 +132,9 @@ class Driver::Impl {
   std::mutex drained_mutex_;
   std::condition_variable drained_changed_;
   bool drained_ = false;
+  std::atomic<bool> draining_ = false;
 
+  Instant last_commit_{};                               // set by start()
   std::vector<std::pair<ShardNo, std::int64_t>> seen_;  // changes thread, after start()
   runtime::Supervisor supervisor_;
 };
@@ -139,6 +144,7 @@ class Driver::Impl {
 void Driver::Impl::start() {
   parts_.health.expect("scheduler");
   auto acquired = parts_.database.spine().acquire(options_.node);
+  last_commit_ = acquired.last_commit;
   core::ShardsAcquired event{.fence = acquired.fence, .random_seed = runtime::random_u64()};
   event.shards.reserve(acquired.shards.size());
   for (const auto& shard : acquired.shards) {
@@ -152,15 +158,15 @@ void Driver::Impl::start() {
              {"fence", acquired.fence},
              {"shards", acquired.shards.size()},
              {"jobs", acquired.jobs.size()}});
-  step(std::move(event));
+  post(std::move(event));
   supervisor_.spawn("machine", [this](std::stop_token stop) { run_machine(stop); });
   supervisor_.spawn("reader", [this](std::stop_token stop) { run_reader(stop); });
   supervisor_.spawn("changes", [this](std::stop_token stop) { run_changes(stop); });
-  parts_.health.ok("scheduler");
 }
 
 bool Driver::Impl::drain(Duration timeout) {
   parts_.health.failing("scheduler", "stopping: nothing new is claimed");
+  draining_ = true;
   post(core::DrainStarted{});
   std::unique_lock lock(drained_mutex_);
   return drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
@@ -191,7 +197,23 @@ void Driver::Impl::post_ended(std::vector<core::AttemptEnded>&& ended) {
 
 // ---- machine ----------------------------------------------------------------------------------
 
+// A store whose newest commit lies ahead of the wall clock has seen a later time: until that has
+// passed, what was sent then cannot be told from what is due now (DESIGN §3.7).
+// False: the server stops before that.
+bool Driver::Impl::await_clock(const std::stop_token& stop) {
+  while (parts_.clock.wall() <= last_commit_) {
+    if (stop.stop_requested() || draining_) return false;
+    parts_.health.failing("clock", "the wall clock is behind the newest commit", last_commit_);
+    runtime::wait_or_stop(
+        stop, std::min<Duration>(last_commit_ - parts_.clock.wall() + 1ms, look_at_clock_every));
+  }
+  parts_.health.ok("clock");
+  return true;
+}
+
 void Driver::Impl::run_machine(const std::stop_token& stop) {
+  if (!await_clock(stop)) return tell_drained();
+  parts_.health.ok("scheduler");
   while (!stop.stop_requested()) {
     auto events = take_events(stop);
     for (auto& event : events) step(std::move(event));
@@ -226,13 +248,7 @@ void Driver::Impl::step(core::Event event) {
                    [this](core::Withdraw& withdraw) { perform(withdraw); },
                    [this](core::WakeAt& wake) { wake_at_ = wake.at; },
                    [this](core::ClockHeld& held) { perform(held); },
-                   [this](core::Drained&) {
-                     {
-                       std::lock_guard lock(drained_mutex_);
-                       drained_ = true;
-                     }
-                     drained_changed_.notify_all();
-                   },
+                   [this](core::Drained&) { tell_drained(); },
                },
                action);
   }
@@ -309,6 +325,14 @@ void Driver::Impl::perform(const core::ClockHeld& action) {
   } else {
     parts_.health.ok("clock");
   }
+}
+
+void Driver::Impl::tell_drained() {
+  {
+    std::lock_guard lock(drained_mutex_);
+    drained_ = true;
+  }
+  drained_changed_.notify_all();
 }
 
 void Driver::Impl::flush_reads() {

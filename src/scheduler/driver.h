@@ -43,7 +43,7 @@ class Driver {
   Driver(const DriverOptions& options, const DriverParts& parts);
   ~Driver();  // as stop()
 
-  // Takes the shards over and starts the threads; returns when the machine has its jobs.
+  // Takes the shards over, reads and compiles the jobs, and starts the threads.
   void start();
 
   // Stops claiming, lets requests in flight finish and their outcomes commit; true when all did

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "runtime/clock.h"
@@ -166,6 +167,9 @@ class Readers {
         return result;
       } catch (const SqliteError& error) {
         fail(error);
+      } catch (...) {
+        connection_.reset();  // its snapshot ends with it
+        throw;
       }
     }
 
