@@ -56,14 +56,13 @@ void Planner::State::change_job(const PlannedJob& planned) {
   JobEntry* known = find_job(planned.no);
   if (known && known->revision >= planned.revision) return;  // told before
   if (reading) changed_in_read.insert(planned.no);
-  const bool fresh = known == nullptr;
+  // A pause, seen or passed over unseen, may have hidden runs from reads.
+  const bool hidden = known ? known->paused || planned.revision > known->revision + 1
+                            : planned.last_change != Replan::Change::created;
   JobEntry& job = put_job(planned);
   job.dirty = true;
-  if (fresh) {
-    job.read_after = planned.last_change != Replan::Change::created;
-  } else {
-    drop_unsent(job);
-  }
+  job.read_after |= hidden;
+  drop_unsent(job);
 }
 
 // From here on nothing leaves under the old definition unless its first byte is out already: what

@@ -14,7 +14,10 @@ Instant start_of(std::int64_t second) { return Instant{std::chrono::seconds{seco
 }  // namespace
 
 // Remembers that the store holds a run that memory does not, owed at `send_at`.
-void Planner::State::read_later(Instant send_at) { later.insert(second_of(send_at)); }
+void Planner::State::read_later(Instant send_at) {
+  later.insert(second_of(send_at));
+  if (reading) later_in_read.insert(second_of(send_at));
+}
 
 bool Planner::State::read_due() const {
   if (read_now) return plan_lane.idle();
@@ -38,6 +41,7 @@ void Planner::State::issue_read(Instant until) {
   read_until = until;
   departed.clear();
   changed_in_read.clear();
+  later_in_read.clear();
   actions.push_back(ReadOpenRuns{*reading, until, options.runs_per_read + runs.size() + rows_left});
 }
 
@@ -55,12 +59,14 @@ void Planner::State::on(RunsRead& event) {
     reading.reset();
     return;
   }
-  // Seconds this page covers are known anew: what stays in the store is noted again.
+  // The seconds that the read covers are known anew: what stays in the store is noted again. What
+  // was noted while the read was under way it may not have seen.
   const Instant known_until =
       event.complete || event.runs.empty() ? read_until : event.runs.back().send_at - instant_tick;
   while (!later.empty() && start_of(*later.begin() + 1) - instant_tick <= known_until) {
     later.erase(later.begin());
   }
+  later.insert(later_in_read.begin(), later_in_read.end());
   rows_left = 0;
   for (const OpenRun& row : event.runs) {
     if (!take_row(row)) read_later(row.send_at);

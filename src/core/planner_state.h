@@ -270,8 +270,9 @@ struct Planner::State {
   std::optional<std::uint64_t> reading;
   std::unordered_set<RunNo> departed;         // left memory while a read was under way
   std::unordered_set<JobNo> changed_in_read;  // jobs changed or replanned meanwhile
-  std::set<std::int64_t> later;  // seconds in which a run that is in the store only is owed
-  Instant unread_from{};         // rows from here on were never read
+  std::set<std::int64_t> later;          // seconds in which a run that is in the store only is owed
+  std::set<std::int64_t> later_in_read;  // those noted since the read under way was issued
+  Instant unread_from{};                 // rows from here on were never read
   Instant read_until{};
   std::size_t rows_left = 0;  // rows of the last read that memory did not take
   bool read_now = false;

@@ -35,7 +35,8 @@ NextStep after_failure(const Tried& tried) {
   if (tried.run.failures + 1 >= tried.retry.attempts) {
     return Outcome::End{Verdict::failed, Reason::exhausted};
   }
-  const Instant again = tried.now + backoff(tried);
+  // A clock that was stepped back may show a time before the run is due at all.
+  const Instant again = std::max(tried.now + backoff(tried), tried.run.due);
   const Instant first = tried.run.first_attempt_at.value_or(attempted_at(tried.result));
   if (again > first + tried.age_max) return Outcome::End{Verdict::failed, Reason::too_old};
   return Outcome::Again{again};

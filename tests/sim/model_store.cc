@@ -1,0 +1,378 @@
+#include "tests/sim/model_store.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace cronally::sim {
+
+using core::Replan;
+
+ModelStore::ModelStore(WallClock clock)
+    : clock_(std::move(clock)), shards_(shard_count), last_commit_(clock_()) {
+  for (auto& shard : shards_) shard.cursor = last_commit_;
+}
+
+Instant ModelStore::commit_clock() {
+  last_commit_ = std::max(last_commit_, clock_());
+  return clock_();
+}
+
+const RunRecord* ModelStore::find_record(const RunId& id) const {
+  const auto found = run_ids_.find(id);
+  return found == run_ids_.end() ? nullptr : &runs_.at(found->second);
+}
+
+// ---- Spine ------------------------------------------------------------------------------------
+
+store::JobPlan ModelStore::plan_of(const JobRecord& record) const {
+  return plan_of(record, record.definitions.back());
+}
+
+store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan& span) const {
+  const core::JobDefinition& definition = span.definition;
+  return {.no = record.job.no,
+          .id = record.job.id,
+          .shard = record.job.shard,
+          .revision = span.revision,
+          .name = definition.name,
+          .schedule = definition.schedule,
+          .zone = definition.zone,
+          .dst = definition.dst,
+          .anchor = span.anchor,
+          .changed_at = span.from,
+          .change = record.job.change,
+          .planned = record.planned_revision == span.revision,
+          .paused = definition.paused,
+          .deleted = record.deleted,
+          .last_change = span.change,
+          .delivery = definition.delivery,
+          .retry = definition.retry,
+          .catch_up = definition.catch_up,
+          .destination = definition.target.url};
+}
+
+store::Acquisition ModelStore::acquire(NodeId) {
+  std::lock_guard lock(mutex_);
+  store::Acquisition acquired;
+  acquired.last_commit = last_commit_;
+  acquired.fence = Fence{(std::int64_t{1} << 36) + ++counter_};
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i].fence = acquired.fence;
+    acquired.shards.push_back(
+        {ShardNo{static_cast<std::int64_t>(i)}, shards_[i].cursor, shards_[i].change});
+  }
+  for (const auto& [no, record] : jobs_) {
+    if (!record.deleted || record.planned_revision != record.job.revision) {
+      acquired.jobs.push_back(plan_of(record));
+    }
+  }
+  requested_told_.clear();
+  commit_clock();
+  return acquired;
+}
+
+void ModelStore::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
+  done(apply(batch));
+}
+
+std::vector<core::OpenRun> ModelStore::read_open_runs(Instant until, std::size_t limit) {
+  std::lock_guard lock(mutex_);
+  std::vector<core::OpenRun> open;
+  for (const auto& [no, run] : runs_) {
+    if (run.open.state != core::RunState::claimed && run.open.state != core::RunState::begun) {
+      continue;
+    }
+    const core::Job& job = jobs_.at(run.open.job).job;
+    const bool held = job.definition.paused && run.open.due <= job.updated_at;
+    if (run.open.send_at <= until && !held) open.push_back(run.open);
+  }
+  std::ranges::sort(open, {}, [](const auto& run) { return std::pair{run.send_at, run.no}; });
+  if (open.size() > limit) open.resize(limit);
+  return open;
+}
+
+store::Changes ModelStore::changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since) {
+  std::lock_guard lock(mutex_);
+  store::Changes found;
+  std::map<ShardNo, std::int64_t> known(since.begin(), since.end());
+  for (const auto& [no, record] : jobs_) {
+    const auto from = known.find(record.job.shard);
+    if (from != known.end() && record.job.change > from->second) {
+      found.jobs.push_back(plan_of(record));
+    }
+  }
+  for (const auto& [no, from] : known) {
+    const std::int64_t change = shards_.at(static_cast<std::size_t>(no.value)).change;
+    if (change > from) found.seen.emplace_back(no, change);
+  }
+  for (const auto& [no, run] : runs_) {
+    if (run.open.state == core::RunState::requested && requested_told_.insert(no).second) {
+      found.requested.push_back(run.open);
+    }
+  }
+  return found;
+}
+
+store::Changes ModelStore::wait_for_changes(
+    const std::vector<std::pair<ShardNo, std::int64_t>>& since, Duration timeout) {
+  std::unique_lock lock(mutex_);
+  store::Changes found;
+  changed_.wait_for(lock, timeout, [&] {
+    found = changes(since);
+    return interrupted_ || !found.seen.empty() || !found.requested.empty();
+  });
+  interrupted_ = false;
+  return found;
+}
+
+void ModelStore::interrupt_waits() {
+  std::lock_guard lock(mutex_);
+  interrupted_ = true;
+  changed_.notify_all();
+}
+
+std::vector<std::shared_ptr<const store::Deliverable>> ModelStore::read_deliverables(
+    const std::vector<std::pair<JobNo, Revision>>& wanted) {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<const store::Deliverable>> found;
+  for (const auto& [no, revision] : wanted) {
+    const auto& known = deliverables_[no];
+    const auto one = revision == 0 ? (known.empty() ? known.end() : std::prev(known.end()))
+                                   : known.find(revision);
+    found.push_back(one == known.end() ? nullptr : one->second);
+  }
+  return found;
+}
+
+// Counting spans is the ledger's comfort; the simulation's checkers count for themselves.
+std::vector<store::Spine::UncountedSpan> ModelStore::uncounted_spans(std::size_t) { return {}; }
+void ModelStore::set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) {}
+
+// ---- Jobs -------------------------------------------------------------------------------------
+
+JobRecord* ModelStore::live_job(AccountNo account, const JobId& id) {
+  for (auto& [no, record] : jobs_) {
+    if (record.job.id == id && record.account == account && !record.deleted) return &record;
+  }
+  return nullptr;
+}
+
+JobRecord* ModelStore::live_job(AccountNo account, std::string_view name) {
+  for (auto& [no, record] : jobs_) {
+    const bool named = record.job.definition.name == name;
+    if (named && record.account == account && !record.deleted) return &record;
+  }
+  return nullptr;
+}
+
+JobRecord& ModelStore::insert_job(AccountNo account, const store::JobDraft& draft) {
+  const JobNo no{++last_job_};
+  JobRecord& record = jobs_[no];
+  record.account = account;
+  record.job.id = draft.id;
+  record.job.no = no;
+  record.job.account = account;
+  record.job.shard = shard_of(draft.id);
+  record.job.created_at = last_commit_;
+  revise(record, draft.definition, Replan::Change::created);
+  return record;
+}
+
+// Writes the next revision; the definition before it ends here, accounted for up to the cursor if
+// it was planned at all.
+void ModelStore::revise(JobRecord& record, core::JobDefinition definition, Replan::Change change) {
+  core::Job& job = record.job;
+  ShardRecord& shard = shards_.at(static_cast<std::size_t>(job.shard.value));
+  const Instant at = clock_();
+  if (!record.definitions.empty()) {
+    DefinitionSpan& before = record.definitions.back();
+    before.replaced_at = at;
+    if (record.planned_revision == job.revision) before.accounted_until = shard.cursor;
+  }
+  const bool same_schedule = job.revision > 0 && job.definition.schedule == definition.schedule;
+  if (definition.anchor) {
+    job.anchor = *definition.anchor;
+  } else if (!same_schedule) {
+    job.anchor = std::chrono::floor<std::chrono::milliseconds>(at);
+  }
+  job.definition = std::move(definition);
+  ++job.revision;
+  job.updated_at = at;
+  job.change = ++shard.change;
+  record.last_change = change;
+  record.definitions.push_back({job.revision, job.definition, job.anchor, at, change, {}});
+  auto deliverable = std::make_shared<store::Deliverable>();
+  deliverable->job = job.id;
+  deliverable->account = record.account;
+  deliverable->definition = job.definition;
+  deliverables_[job.no][job.revision] = std::move(deliverable);
+  changed_.notify_all();
+}
+
+Result<store::Created> ModelStore::create_jobs(AccountNo account,
+                                               std::vector<store::JobDraft> drafts,
+                                               store::Existing existing,
+                                               std::optional<store::Idempotency> idempotency) {
+  std::lock_guard lock(mutex_);
+  if (idempotency) {
+    const auto known = idempotent_.find(idempotency->key);
+    if (known != idempotent_.end()) {
+      if (known->second.first != idempotency->digest) {
+        return fail("idempotency_mismatch", "this Idempotency-Key was used for another request");
+      }
+      return store::Created{store::Replayed{known->second.second}};
+    }
+  }
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    const std::string& name = drafts[i].definition.name;
+    const bool taken = live_job(account, name) && existing == store::Existing::fail;
+    if (!names.insert(name).second || taken) {
+      Error error{"name_taken", "a job has this name", {}};
+      error.fields.push_back({"/items/" + std::to_string(i) + "/name", "taken"});
+      return fail(error);
+    }
+  }
+  commit_clock();
+  std::vector<core::Job> created;
+  for (const auto& draft : drafts) {
+    JobRecord* record = live_job(account, draft.definition.name);
+    if (!record) {
+      record = &insert_job(account, draft);
+    } else if (!(record->job.definition == draft.definition)) {
+      revise(*record, draft.definition, Replan::Change::changed);
+    }
+    created.push_back(record->job);
+  }
+  if (idempotency) {
+    idempotent_[idempotency->key] = {idempotency->digest, idempotency->render(created)};
+  }
+  return store::Created{std::move(created)};
+}
+
+Result<core::Job> ModelStore::change_job(AccountNo account, store::JobDraft draft,
+                                         Revision expected) {
+  std::lock_guard lock(mutex_);
+  JobRecord* record = live_job(account, draft.id);
+  if (!record) return fail("not_found", "there is no such job");
+  if (record->job.revision != expected) {
+    return fail("revision_conflict", "the job was changed meanwhile: read it again");
+  }
+  const JobRecord* named = live_job(account, draft.definition.name);
+  if (named && named != record) return fail("name_taken", "a job has this name");
+  if (record->job.definition == draft.definition) return record->job;
+  const bool was = record->job.definition.paused;
+  const bool is = draft.definition.paused;
+  const auto change = was == is ? Replan::Change::changed
+                      : is      ? Replan::Change::paused
+                                : Replan::Change::resumed;
+  commit_clock();
+  revise(*record, std::move(draft.definition), change);
+  return record->job;
+}
+
+Result<core::Job> ModelStore::delete_job(AccountNo account, JobId job,
+                                         std::optional<Revision> expected) {
+  std::lock_guard lock(mutex_);
+  JobRecord* record = live_job(account, job);
+  if (!record) return fail("not_found", "there is no such job");
+  if (expected && record->job.revision != *expected) {
+    return fail("revision_conflict", "the job was changed meanwhile: read it again");
+  }
+  commit_clock();
+  revise(*record, record->job.definition, Replan::Change::deleted);
+  record->deleted = true;
+  return record->job;
+}
+
+bool ModelStore::await_seen(ShardNo shard, std::int64_t change, Duration timeout) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, timeout, [&] {
+    return shards_.at(static_cast<std::size_t>(shard.value)).seen >= change;
+  });
+}
+
+std::optional<core::Job> ModelStore::find_job(AccountNo account, JobId job) {
+  std::lock_guard lock(mutex_);
+  const JobRecord* record = live_job(account, job);
+  return record ? std::optional{record->job} : std::nullopt;
+}
+
+std::optional<core::Job> ModelStore::find_job(AccountNo account, std::string_view name) {
+  std::lock_guard lock(mutex_);
+  const JobRecord* record = live_job(account, name);
+  return record ? std::optional{record->job} : std::nullopt;
+}
+
+Result<store::Page<core::Job>> ModelStore::list_jobs(AccountNo account,
+                                                     const store::JobFilter& filter) {
+  std::lock_guard lock(mutex_);
+  std::int64_t before = last_job_ + 1;  // newest first; the cursor is the last number shown
+  if (filter.cursor) {
+    const char* end = filter.cursor->data() + filter.cursor->size();
+    const auto [rest, error] = std::from_chars(filter.cursor->data(), end, before);
+    if (error != std::errc{} || rest != end) return fail("invalid_cursor", "not a cursor");
+  }
+  store::Page<core::Job> page;
+  for (auto it = jobs_.rbegin(); it != jobs_.rend(); ++it) {
+    const auto& [no, record] = *it;
+    const core::JobDefinition& definition = record.job.definition;
+    if (record.deleted || record.account != account || no.value >= before) continue;
+    if (filter.name_prefix && !definition.name.starts_with(*filter.name_prefix)) continue;
+    const bool labelled = std::ranges::all_of(filter.labels, [&](const auto& label) {
+      const auto found = definition.labels.find(label.first);
+      return found != definition.labels.end() && found->second == label.second;
+    });
+    if (!labelled) continue;
+    if (page.items.size() == filter.limit) {
+      page.next_cursor = std::to_string(page.items.back().no.value);
+      break;
+    }
+    page.items.push_back(record.job);
+  }
+  return page;
+}
+
+Result<core::Run> ModelStore::request_run(AccountNo account, JobId job, core::RunKind kind,
+                                          std::string key, RunId id) {
+  std::lock_guard lock(mutex_);
+  const JobRecord* record = live_job(account, job);
+  if (!record) return fail("not_found", "there is no such job");
+  const auto [entry, fresh] = keys_.try_emplace({record->job.no, key}, RunNo{last_run_ + 1});
+  if (fresh) {
+    const Instant at = commit_clock();
+    RunRecord& run = runs_[RunNo{++last_run_}];
+    run.key = key;
+    run.open = {.no = RunNo{last_run_},
+                .id = id,
+                .job = record->job.no,
+                .shard = record->job.shard,
+                .revision = record->job.revision,
+                .kind = kind,
+                .state = core::RunState::requested,
+                .scheduled_at = at,
+                .due = at,
+                .fence = Fence{0},
+                .send_at = at};
+    run_ids_[id] = run.open.no;
+    changed_.notify_all();
+  }
+  const RunRecord& run = runs_.at(entry->second);
+  return core::Run{.id = run.open.id,
+                   .no = run.open.no,
+                   .job = record->job.id,
+                   .job_no = record->job.no,
+                   .job_name = record->job.definition.name,
+                   .revision = run.open.revision,
+                   .kind = run.open.kind,
+                   .key = run.key,
+                   .scheduled_at = run.open.scheduled_at,
+                   .due = run.open.due,
+                   .state = run.open.state,
+                   .verdict = run.verdict,
+                   .reason = run.reason,
+                   .fence = run.open.fence,
+                   .ended_at = run.ended_at};
+}
+
+}  // namespace cronally::sim

@@ -1,0 +1,170 @@
+// The simulation's store: what store/database.h promises, as plainly as it can be said, in memory.
+//
+// It passes the same conformance suite as the real ones, so a machine that is right over it is
+// right over them. A batch is applied whole by apply(); submit() does that at once. Faults are
+// the world's business: it delays, loses and doubts batches around apply().
+//
+// Beyond the interface it keeps what checkers want to know of the past: every definition with what
+// was planned when it was replaced, every skipped span, every run that ever was.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/database.h"
+
+namespace cronally::sim {
+
+// One definition of a job, for as long as it was the newest.
+struct DefinitionSpan {
+  Revision revision = 0;
+  core::JobDefinition definition;
+  Instant anchor;
+  Instant from;  // its commit: it owes from here on
+  core::Replan::Change change = core::Replan::Change::created;
+  // When it was replaced: up to where its occurrences were accounted for.
+  std::optional<Instant> replaced_at;
+  Instant accounted_until = Instant::min();
+};
+
+struct JobRecord {
+  core::Job job;
+  AccountNo account;
+  bool deleted = false;
+  Revision planned_revision = 0;
+  core::Replan::Change last_change = core::Replan::Change::created;
+  std::vector<DefinitionSpan> definitions;
+};
+
+struct RunRecord {
+  core::OpenRun open;
+  std::string key;
+  std::optional<core::Verdict> verdict;
+  core::Reason reason = core::Reason::none;
+  std::optional<Instant> ended_at;
+  std::map<std::int32_t, core::Attempt> attempts;
+};
+
+struct SkipRecord {
+  JobNo job;
+  Revision revision = 0;
+  Instant from;
+  Instant to;
+  core::Reason reason = core::Reason::none;
+  auto operator<=>(const SkipRecord&) const = default;
+};
+
+struct ShardRecord {
+  Instant cursor;
+  std::int64_t change = 0;  // the newest change of its jobs
+  std::int64_t seen = 0;    // up to which the owner has committed
+  Fence fence;
+};
+
+class ModelStore final : public store::Spine, public store::Jobs {
+ public:
+  using WallClock = std::function<Instant()>;
+  explicit ModelStore(WallClock clock);
+
+  // A canary's switch: writes of any owner before are accepted.
+  void ignore_fences() { ignore_fences_ = true; }
+
+  // Applies a whole batch; never unknown.
+  core::BatchFate apply(const core::Batch& batch);
+  // wait_for_changes without the wait.
+  store::Changes changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
+
+  const std::map<JobNo, JobRecord>& job_records() const { return jobs_; }
+  const std::map<RunNo, RunRecord>& run_records() const { return runs_; }
+  const std::set<SkipRecord>& skip_records() const { return skips_; }
+  const ShardRecord& shard(ShardNo no) const {
+    return shards_.at(static_cast<std::size_t>(no.value));
+  }
+  const RunRecord* find_record(const RunId& id) const;
+  Instant last_commit() const { return last_commit_; }
+  // Items that took effect though their owner's fence was not the shard's.
+  std::int64_t stale_writes() const { return stale_writes_; }
+
+  // ---- store::Spine
+  store::Acquisition acquire(NodeId node) override;
+  void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
+  std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
+  store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
+                                  Duration timeout) override;
+  void interrupt_waits() override;
+  std::vector<std::shared_ptr<const store::Deliverable>> read_deliverables(
+      const std::vector<std::pair<JobNo, Revision>>& wanted) override;
+  std::vector<UncountedSpan> uncounted_spans(std::size_t limit) override;
+  void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
+
+  // ---- store::Jobs
+  Result<store::Created> create_jobs(AccountNo account, std::vector<store::JobDraft> drafts,
+                                     store::Existing existing,
+                                     std::optional<store::Idempotency> idempotency) override;
+  Result<core::Job> change_job(AccountNo account, store::JobDraft draft,
+                               Revision expected) override;
+  Result<core::Job> delete_job(AccountNo account, JobId job,
+                               std::optional<Revision> expected) override;
+  bool await_seen(ShardNo shard, std::int64_t change, Duration timeout) override;
+  std::optional<core::Job> find_job(AccountNo account, JobId job) override;
+  std::optional<core::Job> find_job(AccountNo account, std::string_view name) override;
+  Result<store::Page<core::Job>> list_jobs(AccountNo account,
+                                           const store::JobFilter& filter) override;
+  Result<core::Run> request_run(AccountNo account, JobId job, core::RunKind kind, std::string key,
+                                RunId id) override;
+
+ private:
+  // model_store_apply.cc
+  core::ItemOutcome apply_item(const core::Claim& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Skip& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Advance& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Replan& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Accept& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Begin& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Takeover& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Outcome& item, Fence fence);
+  core::ItemOutcome apply_item(const core::End& item, Fence fence);
+  void replan_run(RunRecord& run, const core::Replan& item);
+  void end_run(RunRecord& run, core::Verdict verdict, core::Reason reason);
+  RunRecord* find_run(RunNo no);
+  JobRecord* live_revision(JobNo no, Revision revision);
+
+  // model_store.cc
+  Instant commit_clock();
+  store::JobPlan plan_of(const JobRecord& record) const;
+  store::JobPlan plan_of(const JobRecord& record, const DefinitionSpan& span) const;
+  JobRecord* live_job(AccountNo account, const JobId& id);
+  JobRecord* live_job(AccountNo account, std::string_view name);
+  JobRecord& insert_job(AccountNo account, const store::JobDraft& draft);
+  void revise(JobRecord& record, core::JobDefinition definition, core::Replan::Change change);
+
+  WallClock clock_;
+  bool ignore_fences_ = false;
+  mutable std::recursive_mutex mutex_;
+  std::condition_variable_any changed_;
+  bool interrupted_ = false;
+
+  std::vector<ShardRecord> shards_;
+  std::map<JobNo, JobRecord> jobs_;
+  std::map<RunNo, RunRecord> runs_;
+  std::map<RunId, RunNo> run_ids_;
+  std::map<std::pair<JobNo, Instant>, RunNo> scheduled_;
+  std::map<std::pair<JobNo, std::string>, RunNo> keys_;
+  std::set<SkipRecord> skips_;
+  std::set<RunNo> requested_told_;
+  std::map<std::string, std::pair<std::string, std::string>> idempotent_;  // digest, answer
+  std::map<JobNo, std::map<Revision, std::shared_ptr<const store::Deliverable>>> deliverables_;
+  std::int64_t counter_ = 0;  // fences
+  std::int64_t last_job_ = 0;
+  std::int64_t last_run_ = 0;
+  std::int64_t stale_writes_ = 0;
+  Instant last_commit_;
+};
+
+}  // namespace cronally::sim

@@ -1,0 +1,220 @@
+// core/batch.h, item by item.
+#include <algorithm>
+
+#include "tests/sim/model_store.h"
+
+namespace cronally::sim {
+
+using core::ItemOutcome;
+using core::ItemStatus;
+using core::RunState;
+
+namespace {
+
+bool is_open(const RunRecord& run) {
+  return run.open.state == RunState::claimed || run.open.state == RunState::begun;
+}
+
+bool tried(const core::OpenRun& run) {
+  return run.attempt > 1 || run.failures > 0 || run.unknowns > 0;
+}
+
+}  // namespace
+
+core::BatchFate ModelStore::apply(const core::Batch& batch) {
+  std::lock_guard lock(mutex_);
+  core::BatchCommitted committed{.at = commit_clock()};
+  for (const auto& item : batch.items) {
+    const ShardNo no = std::visit([](const auto& what) { return what.shard; }, item);
+    const bool owner = shards_.at(static_cast<std::size_t>(no.value)).fence == batch.fence;
+    if (!owner && !ignore_fences_) {
+      committed.outcomes.push_back({ItemStatus::fenced, {}});
+      continue;
+    }
+    const ItemOutcome outcome =
+        std::visit([&](const auto& what) { return apply_item(what, batch.fence); }, item);
+    if (!owner && outcome.status == ItemStatus::done) ++stale_writes_;
+    committed.outcomes.push_back(outcome);
+  }
+  changed_.notify_all();
+  return committed;
+}
+
+RunRecord* ModelStore::find_run(RunNo no) {
+  const auto found = runs_.find(no);
+  return found == runs_.end() ? nullptr : &found->second;
+}
+
+JobRecord* ModelStore::live_revision(JobNo no, Revision revision) {
+  const auto found = jobs_.find(no);
+  if (found == jobs_.end()) return nullptr;
+  JobRecord& record = found->second;
+  const bool live = !record.deleted && !record.job.definition.paused;
+  return live && record.job.revision == revision ? &record : nullptr;
+}
+
+void ModelStore::end_run(RunRecord& run, core::Verdict verdict, core::Reason reason) {
+  run.open.state = RunState::ended;
+  run.verdict = verdict;
+  run.reason = reason;
+  run.ended_at = last_commit_;
+}
+
+ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
+  if (const auto known = run_ids_.find(item.id); known != run_ids_.end()) {
+    return {ItemStatus::done, known->second};
+  }
+  if (!live_revision(item.job, item.revision)) return {ItemStatus::stale, {}};
+  if (scheduled_.contains({item.job, item.due})) return {ItemStatus::present, {}};
+  if (item.due > clock_() + core::lead_max) return {ItemStatus::early, {}};
+  const RunNo no{++last_run_};
+  RunRecord run;
+  run.open = {.no = no,
+              .id = item.id,
+              .job = item.job,
+              .shard = item.shard,
+              .revision = item.revision,
+              .kind = core::RunKind::scheduled,
+              .state = RunState::claimed,
+              .scheduled_at = item.scheduled_at,
+              .due = item.due,
+              .fence = fence,
+              .send_at = item.due};
+  runs_[no] = run;
+  run_ids_[item.id] = no;
+  scheduled_[{item.job, item.due}] = no;
+  return {ItemStatus::done, no};
+}
+
+ItemOutcome ModelStore::apply_item(const core::Skip& item, Fence) {
+  if (!live_revision(item.job, item.revision)) return {ItemStatus::stale, {}};
+  const bool present = std::ranges::any_of(skips_, [&](const SkipRecord& skip) {
+    return skip.job == item.job && skip.from == item.from && skip.to == item.to;
+  });
+  if (!present) skips_.insert({item.job, item.revision, item.from, item.to, item.reason});
+  return {};
+}
+
+ItemOutcome ModelStore::apply_item(const core::Advance& item, Fence) {
+  ShardRecord& shard = shards_.at(static_cast<std::size_t>(item.shard.value));
+  shard.cursor = std::max(shard.cursor, item.cursor);
+  shard.seen = std::max(shard.seen, item.seen);
+  return {};
+}
+
+ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence) {
+  const auto found = jobs_.find(item.job);
+  if (found == jobs_.end()) return {ItemStatus::stale, {}};
+  JobRecord& record = found->second;
+  if (record.job.revision != item.revision) return {ItemStatus::stale, {}};
+  // A repeat finds its work done. What it would do to runs that came since is not its business.
+  if (record.planned_revision == item.revision) return {};
+  const bool live = !record.deleted && !record.job.definition.paused;
+  std::vector<RunNo> erased;
+  for (auto& [no, run] : runs_) {
+    if (run.open.job != item.job || run.open.state == RunState::ended) continue;
+    if (std::ranges::find(item.in_flight, no) != item.in_flight.end()) continue;
+    const bool ahead = run.open.kind == core::RunKind::scheduled && !tried(run.open) &&
+                       run.open.due > item.changed_at;
+    const bool owed = live && std::ranges::binary_search(item.owed, run.open.due);
+    if (ahead && owed) {
+      run.open.revision = item.revision;
+    } else if (ahead) {
+      erased.push_back(no);
+    } else {
+      replan_run(run, item);
+    }
+  }
+  for (const RunNo no : erased) {
+    const core::OpenRun& run = runs_.at(no).open;
+    run_ids_.erase(run.id);
+    scheduled_.erase({run.job, run.due});
+    runs_.erase(no);
+  }
+  record.planned_revision = item.revision;
+  return {};
+}
+
+// A run that was due by the time of the change, or tried, or asked for by hand.
+void ModelStore::replan_run(RunRecord& run, const core::Replan& item) {
+  using Change = core::Replan::Change;
+  if (item.change == Change::deleted) {
+    end_run(run, core::Verdict::cancelled, core::Reason::deleted);
+  } else if (item.change == Change::changed && !tried(run.open) &&
+             run.open.due <= item.changed_at) {
+    end_run(run, core::Verdict::cancelled, core::Reason::changed);
+  }
+}
+
+ItemOutcome ModelStore::apply_item(const core::Accept& item, Fence fence) {
+  RunRecord* run = find_run(item.run);
+  if (run && run->open.state == RunState::claimed && run->open.fence == fence) return {};
+  if (!run || run->open.state != RunState::requested) return {ItemStatus::gone, {}};
+  run->open.state = RunState::claimed;
+  run->open.fence = fence;
+  return {};
+}
+
+ItemOutcome ModelStore::apply_item(const core::Begin& item, Fence fence) {
+  RunRecord* run = find_run(item.run);
+  if (!run || !is_open(*run) || run->open.fence != fence || run->open.attempt != item.attempt) {
+    return {ItemStatus::gone, {}};
+  }
+  run->open.state = RunState::begun;
+  return {};
+}
+
+ItemOutcome ModelStore::apply_item(const core::Takeover& item, Fence fence) {
+  RunRecord* run = find_run(item.run);
+  if (!run || !is_open(*run)) return {ItemStatus::gone, {}};
+  const std::int32_t attempt = item.attempt_was + (item.sent_perhaps ? 1 : 0);
+  if (run->open.fence == fence && run->open.attempt == attempt) return {};  // a repeat
+  if (run->open.fence >= fence || run->open.attempt != item.attempt_was) {
+    return {ItemStatus::gone, {}};
+  }
+  run->open.fence = fence;
+  run->open.attempt = attempt;
+  if (item.sent_perhaps) ++run->open.unknowns;
+  return {};
+}
+
+ItemOutcome ModelStore::apply_item(const core::Outcome& item, Fence fence) {
+  RunRecord* run = find_run(item.run);
+  if (!run) return {ItemStatus::gone, {}};
+  const auto recorded = run->attempts.find(item.attempt);
+  if (recorded != run->attempts.end() && recorded->second.fence == fence) return {};  // a repeat
+  run->attempts[item.attempt] = {.number = item.attempt,
+                                 .revision = item.revision,
+                                 .fence = fence,
+                                 .node = {},
+                                 .result = item.result};
+  if (!is_open(*run) || run->open.fence != fence || run->open.attempt != item.attempt) {
+    return {ItemStatus::gone, {}};
+  }
+  if (!run->open.first_attempt_at) {
+    run->open.first_attempt_at = item.result.first_byte_at.value_or(item.result.ended_at);
+  }
+  if (const auto* end = std::get_if<core::Outcome::End>(&item.next)) {
+    end_run(*run, end->verdict, end->reason);
+    return {};
+  }
+  run->open.state = RunState::begun;
+  run->open.attempt = item.attempt + 1;
+  run->open.send_at = std::get<core::Outcome::Again>(item.next).send_at;
+  ++run->open.failures;
+  return {};
+}
+
+ItemOutcome ModelStore::apply_item(const core::End& item, Fence fence) {
+  RunRecord* run = find_run(item.run);
+  if (!run) return {ItemStatus::gone, {}};
+  if (run->open.state == RunState::ended) {
+    const bool same = run->verdict == item.verdict && run->reason == item.reason;
+    return {same ? ItemStatus::done : ItemStatus::gone, {}};
+  }
+  if (run->open.fence > fence) return {ItemStatus::gone, {}};
+  end_run(*run, item.verdict, item.reason);
+  return {};
+}
+
+}  // namespace cronally::sim
