@@ -9,3 +9,7 @@ add_custom_command(
   DEPENDS ${dir}/sqlite/statements.sql ${store_migrations} ${CMAKE_SOURCE_DIR}/cmake/embed_sql.cmake
   VERBATIM)
 target_sources(cronally_store PRIVATE ${store_sql})
+
+# The tests stand on the suites that every store passes (tests/conformance).
+file(GLOB store_tests CONFIGURE_DEPENDS ${dir}/*_test.cc ${dir}/sqlite/*_test.cc)
+set_source_files_properties(${store_tests} PROPERTIES INCLUDE_DIRECTORIES ${CMAKE_SOURCE_DIR})
