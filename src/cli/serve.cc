@@ -154,6 +154,7 @@ class Server {
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<delivery::HttpDeliverer> deliverer_;
   std::unique_ptr<scheduler::JobCompiler> compiler_;
+  std::unique_ptr<delivery::NoticeSender> sender_;
   std::unique_ptr<scheduler::FailureNotifier> notifier_;
   std::unique_ptr<scheduler::SpanCounter> counter_;
   std::unique_ptr<scheduler::Driver> driver_;
@@ -199,12 +200,9 @@ void Server::start_scheduler() {
   deliverer_ = std::make_unique<delivery::HttpDeliverer>(
       delivery::HttpDelivererOptions{.user_agent = agent}, *client_, clock_);
   compiler_ = std::make_unique<scheduler::JobCompiler>(zones_);
-  notifier_ = std::make_unique<scheduler::FailureNotifier>(
-      scheduler::FailureNotifier::Parts{.notices = database_->notices(),
-                                        .client = *client_,
-                                        .vault = *vault_,
-                                        .clock = clock_,
-                                        .user_agent = agent});
+  sender_ = std::make_unique<delivery::NoticeSender>(*client_, clock_, agent);
+  notifier_ = std::make_unique<scheduler::FailureNotifier>(scheduler::FailureNotifier::Parts{
+      .notices = database_->notices(), .sender = *sender_, .vault = *vault_, .clock = clock_});
   counter_ = std::make_unique<scheduler::SpanCounter>(database_->spine(), *compiler_);
   core::PlannerOptions planner;
   planner.destination_concurrency = options_.destination_concurrency;

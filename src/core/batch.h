@@ -80,7 +80,7 @@ struct Replan {
   Revision revision = 0;
   Instant changed_at;
   Change change = Change::changed;
-  std::vector<Instant> owed;      // in (changed_at, cursor], sorted
+  std::vector<Instant> owed;  // in (changed_at, cursor], sorted
   std::vector<RunNo> in_flight;
 };
 
@@ -147,7 +147,7 @@ enum class ItemStatus : std::uint8_t { done, present, early, stale, gone, fenced
 
 struct ItemOutcome {
   ItemStatus status = ItemStatus::done;
-  RunNo run;                           // of a Claim that is done
+  RunNo run;  // of a Claim that is done
 };
 
 struct BatchCommitted {

@@ -91,10 +91,10 @@ struct Job {
   ShardNo shard;
   Revision revision = 0;
   JobDefinition definition;
-  Instant anchor;         // the effective one: definition.anchor, or the commit time (whole ms)
-                          // of the edit that set the schedule
+  Instant anchor;  // the effective one: definition.anchor, or the commit time (whole ms)
+                   // of the edit that set the schedule
   Instant created_at;
-  Instant updated_at;     // commit time of this revision: nothing at or before it is owed
+  Instant updated_at;       // commit time of this revision: nothing at or before it is owed
   std::int64_t change = 0;  // the shard's change number of this revision (acks wait for it)
 };
 

@@ -46,9 +46,9 @@ struct PlannedJob {
   ShardNo shard;
   Revision revision = 0;
   cron::Schedule schedule;
-  Instant changed_at;              // owes nothing at or before it (owed_from)
-  std::int64_t change = 0;         // the shard's change number of this revision
-  bool planned = false;            // planned_revision == revision
+  Instant changed_at;       // owes nothing at or before it (owed_from)
+  std::int64_t change = 0;  // the shard's change number of this revision
+  bool planned = false;     // planned_revision == revision
   bool paused = false;
   bool deleted = false;
   Replan::Change last_change = Replan::Change::changed;
@@ -66,8 +66,8 @@ struct PlannerOptions {
   std::int32_t destination_concurrency = 64;
   std::size_t claims_per_batch = 8'192;
   std::size_t runs_per_read = 10'000;
-  Duration begin_margin = std::chrono::milliseconds{20};   // at most once: Begin commits this,
-                                                           // plus the commit time, before due
+  Duration begin_margin = std::chrono::milliseconds{20};  // at most once: Begin commits this,
+                                                          // plus the commit time, before due
   Duration cursor_age_max = std::chrono::seconds{60};
 };
 
@@ -83,8 +83,8 @@ struct ShardsAcquired {
   Fence fence;
   std::uint64_t random_seed = 0;  // ids and jitter derive from it; fresh entropy per start
   std::vector<Grant> shards;
-  std::vector<PlannedJob> jobs;   // every live job of these shards, and deleted ones whose
-                                  // change is not yet replanned
+  std::vector<PlannedJob> jobs;  // every live job of these shards, and deleted ones whose
+                                 // change is not yet replanned
 };
 
 // Jobs whose change number is above the last one told, newest revision each, and how far the
@@ -184,7 +184,7 @@ using Action =
 struct PlannerStats {
   std::size_t jobs = 0;
   std::size_t armed = 0;
-  std::size_t waiting = 0;     // due, waiting for a slot of their destination
+  std::size_t waiting = 0;  // due, waiting for a slot of their destination
   std::size_t in_flight = 0;
   Duration lead{};
 };

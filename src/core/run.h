@@ -26,19 +26,19 @@ enum class Verdict : std::uint8_t { succeeded, failed, unknown, cancelled, skipp
 // Why a run ended as it did, or why occurrences were skipped. Texts: reason_text().
 enum class Reason : std::uint8_t {
   none,
-  exhausted,          // failed: the retry budget is used up
-  too_old,            // failed: age_max passed after a recorded failure
-  gone,               // failed: the receiver answered 410
-  expired,            // failed/unknown: could not begin within due + catch_up.window
-  fate_unknown,       // unknown: at most once, and whether the request arrived is not known
-  unknown_attempts,   // unknown: 50 attempts of unknown fate
-  changed,            // cancelled: the job was changed before the run began
-  deleted,            // cancelled: the job was deleted
-  drained,            // cancelled: begun but withdrawn unsent at a stop
-  catch_up_latest,    // skipped: a later missed occurrence stands for it
-  catch_up_skip,      // skipped: catch_up.mode is skip
-  catch_up_window,    // skipped: older than catch_up.window when it could be claimed
-  catch_up_limit,     // skipped: more than catch_up.limit were missed
+  exhausted,         // failed: the retry budget is used up
+  too_old,           // failed: age_max passed after a recorded failure
+  gone,              // failed: the receiver answered 410
+  expired,           // failed/unknown: could not begin within due + catch_up.window
+  fate_unknown,      // unknown: at most once, and whether the request arrived is not known
+  unknown_attempts,  // unknown: 50 attempts of unknown fate
+  changed,           // cancelled: the job was changed before the run began
+  deleted,           // cancelled: the job was deleted
+  drained,           // cancelled: begun but withdrawn unsent at a stop
+  catch_up_latest,   // skipped: a later missed occurrence stands for it
+  catch_up_skip,     // skipped: catch_up.mode is skip
+  catch_up_window,   // skipped: older than catch_up.window when it could be claimed
+  catch_up_limit,    // skipped: more than catch_up.limit were missed
 };
 
 std::string_view text_of(RunKind kind);
@@ -63,7 +63,7 @@ struct AttemptResult {
   Fate fate = Fate::unknown;
   int status = 0;
   std::optional<Duration> retry_after;
-  std::string error;     // one line for a person; empty when answered
+  std::string error;  // one line for a person; empty when answered
   std::string response;
   std::optional<Instant> first_byte_at;  // nullopt when nothing left
   Instant ended_at;
@@ -87,7 +87,7 @@ struct Run {
   std::string job_name;
   Revision revision = 0;
   RunKind kind = RunKind::scheduled;
-  std::string key;       // empty for scheduled
+  std::string key;  // empty for scheduled
   Instant scheduled_at;
   Instant due;
   RunState state = RunState::claimed;
@@ -120,11 +120,11 @@ struct OpenRun {
   RunState state = RunState::claimed;
   Instant scheduled_at;
   Instant due;
-  Fence fence;                 // of the owner that wrote it last; 0 while requested
-  std::int32_t attempt = 1;    // the number reserved for the next, or current, request
-  Instant send_at;             // when that request is owed: due, later next_attempt_at
-  std::int32_t failures = 0;   // recorded failures: what the retry budget counts
-  std::int32_t unknowns = 0;   // attempts of unknown fate, capped at 50
+  Fence fence;                              // of the owner that wrote it last; 0 while requested
+  std::int32_t attempt = 1;                 // the number reserved for the next, or current, request
+  Instant send_at;                          // when that request is owed: due, later next_attempt_at
+  std::int32_t failures = 0;                // recorded failures: what the retry budget counts
+  std::int32_t unknowns = 0;                // attempts of unknown fate, capped at 50
   std::optional<Instant> first_attempt_at;  // first recorded attempt; what age_max counts from
 };
 

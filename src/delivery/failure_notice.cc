@@ -42,26 +42,24 @@ net::HttpRequest compose_notice(const FailureNotice& notice, Instant at,
   return request;
 }
 
-std::vector<core::AttemptResult> send_notices(const std::vector<FailureNotice>& notices,
-                                              net::HttpClient& client, Instant now,
-                                              const std::string& user_agent) {
+std::vector<core::AttemptResult> NoticeSender::send(const std::vector<FailureNotice>& notices) {
   std::vector<core::AttemptResult> results(notices.size());
   if (notices.empty()) return results;
   std::vector<net::Submission> submissions;
   for (std::size_t i = 0; i < notices.size(); ++i) {
     submissions.push_back({.tag = i,
-                           .request = compose_notice(notices[i], now, user_agent),
+                           .request = compose_notice(notices[i], clock_.wall(), user_agent_),
                            .gate = std::make_shared<net::SendGate>()});
   }
   // The sink runs on the client's thread; the latch outlives it because every submission ends.
   std::latch ended(static_cast<std::ptrdiff_t>(notices.size()));
-  client.submit(std::move(submissions),
-                std::make_shared<const net::HttpSink>([&](std::vector<net::Finished>&& finished) {
-                  for (auto& one : finished) {
-                    results[one.tag] = attempt_result_of(std::move(one.result));
-                  }
-                  ended.count_down(static_cast<std::ptrdiff_t>(finished.size()));
-                }));
+  client_.submit(std::move(submissions),
+                 std::make_shared<const net::HttpSink>([&](std::vector<net::Finished>&& finished) {
+                   for (auto& one : finished) {
+                     results[one.tag] = attempt_result_of(std::move(one.result));
+                   }
+                   ended.count_down(static_cast<std::ptrdiff_t>(finished.size()));
+                 }));
   ended.wait();
   return results;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -16,6 +17,7 @@
 #include "core/signature.h"
 #include "delivery/deliverer.h"
 #include "net/http_client.h"
+#include "runtime/clock.h"
 
 namespace cronally::delivery {
 
@@ -35,10 +37,21 @@ inline constexpr Duration notice_timeout = std::chrono::seconds{30};
 net::HttpRequest compose_notice(const FailureNotice& notice, Instant at,
                                 const std::string& user_agent);
 
-// Sends all of them at the same time and waits until each has ended: at most notice_timeout.
-// Results in the order of the notices. May be called from one thread at a time.
-std::vector<core::AttemptResult> send_notices(const std::vector<FailureNotice>& notices,
-                                              net::HttpClient& client, Instant now,
-                                              const std::string& user_agent);
+// Sends notices for whoever decides about them. May be used from one thread at a time; `client`
+// and `clock` outlive it.
+class NoticeSender {
+ public:
+  NoticeSender(net::HttpClient& client, const runtime::Clock& clock, std::string user_agent)
+      : client_(client), clock_(clock), user_agent_(std::move(user_agent)) {}
+
+  // Sends all of them at the same time and waits until each has ended: at most notice_timeout.
+  // Results in the order of the notices.
+  std::vector<core::AttemptResult> send(const std::vector<FailureNotice>& notices);
+
+ private:
+  net::HttpClient& client_;
+  const runtime::Clock& clock_;
+  const std::string user_agent_;
+};
 
 }  // namespace cronally::delivery

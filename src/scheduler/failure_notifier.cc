@@ -54,7 +54,7 @@ void FailureNotifier::round() {
       parts_.notices.settle(batch.account, batch.id);
     }
   }
-  auto results = delivery::send_notices(notices, parts_.client, now, parts_.user_agent);
+  auto results = parts_.sender.send(notices);
   for (std::size_t i = 0; i < due.size(); ++i) {
     auto again =
         notice_again(results[i], due[i].attempt, parts_.clock.wall(), runtime::random_unit());

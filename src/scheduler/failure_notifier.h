@@ -5,12 +5,10 @@
 #include <map>
 #include <optional>
 #include <stop_token>
-#include <string>
 #include <vector>
 
 #include "core/batch.h"
 #include "delivery/failure_notice.h"
-#include "net/http_client.h"
 #include "runtime/clock.h"
 #include "runtime/vault.h"
 #include "store/database.h"
@@ -34,10 +32,9 @@ class FailureNotifier {
  public:
   struct Parts {
     store::Notices& notices;
-    net::HttpClient& client;
+    delivery::NoticeSender& sender;
     const runtime::Vault& vault;
     const runtime::Clock& clock;
-    std::string user_agent;
   };
   explicit FailureNotifier(const Parts& parts) : parts_(parts) {}
 

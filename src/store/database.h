@@ -37,12 +37,12 @@ struct JobPlan {
   JobId id;
   ShardNo shard;
   Revision revision = 0;
-  std::string name;          // for H
+  std::string name;  // for H
   std::string schedule;
   std::string zone;
   cron::Dst dst = cron::Dst::run;
-  Instant anchor;            // the effective one
-  Instant changed_at;        // commit time of the newest revision
+  Instant anchor;      // the effective one
+  Instant changed_at;  // commit time of the newest revision
   std::int64_t change = 0;
   bool planned = false;
   bool paused = false;
@@ -51,7 +51,7 @@ struct JobPlan {
   core::DeliveryMode delivery = core::DeliveryMode::at_least_once;
   core::Retry retry;
   core::CatchUp catch_up;
-  std::string destination;   // core::destination_of(target.url)
+  std::string destination;  // core::destination_of(target.url)
 };
 
 struct Acquisition {
@@ -67,8 +67,8 @@ struct Acquisition {
 };
 
 struct Changes {
-  std::vector<JobPlan> jobs;               // newest revision of each changed job, deleted included
-  std::vector<core::OpenRun> requested;    // runs in state requested
+  std::vector<JobPlan> jobs;             // newest revision of each changed job, deleted included
+  std::vector<core::OpenRun> requested;  // runs in state requested
   std::vector<std::pair<ShardNo, std::int64_t>> seen;  // per shard: read up to here
 };
 
@@ -76,11 +76,11 @@ struct Changes {
 struct Deliverable {
   JobId job;
   AccountNo account;
-  AccountId account_id;                    // the vault's context of the signing secret
+  AccountId account_id;  // the vault's context of the signing secret
   core::JobDefinition definition;
   std::vector<std::pair<std::string, std::string>> sealed_headers;  // name, sealed value
-  std::vector<SecretId> sealed_ids;        // same order: the vault's context is the id
-  std::string sealed_signing_secret;       // of the account
+  std::vector<SecretId> sealed_ids;   // same order: the vault's context is the id
+  std::string sealed_signing_secret;  // of the account
 };
 
 class Spine {
@@ -118,7 +118,8 @@ class Spine {
     Instant to;
   };
   virtual std::vector<UncountedSpan> uncounted_spans(std::size_t limit) = 0;
-  virtual void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) = 0;
+  virtual void set_span_counts(
+      const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) = 0;
 };
 
 // ---- Jobs -------------------------------------------------------------------------------------
@@ -200,8 +201,8 @@ struct RunFilter {
   std::optional<JobId> job;
   std::optional<core::Verdict> verdict;
   std::optional<core::RunState> state;
-  std::optional<Instant> since;  // due >= since
-  std::optional<Instant> until;  // due < until
+  std::optional<Instant> since;               // due >= since
+  std::optional<Instant> until;               // due < until
   std::map<std::string, std::string> labels;  // of the job
   std::optional<std::string> name_prefix;     // of the job
   std::optional<std::string> cursor;
@@ -217,8 +218,7 @@ class Ledger {
   // Each run changed since the cursor, oldest change first, as it is now; without a cursor, none
   // and the cursor of now. next_cursor is always set. Never waits. Code "cursor_expired" after
   // 10 min, "invalid_cursor".
-  virtual Result<Page<core::Run>> run_changes(AccountNo account,
-                                              std::optional<std::string> after,
+  virtual Result<Page<core::Run>> run_changes(AccountNo account, std::optional<std::string> after,
                                               const RunFilter& filter) = 0;
   virtual std::vector<core::SkippedSpan> list_skipped(AccountNo account, std::optional<JobId> job,
                                                       std::size_t limit) = 0;
@@ -280,12 +280,12 @@ class Accounts {
 // failure webhook. Notices leave in batches; a batch is fixed and durable before it is sent.
 struct NoticeBatch {
   AccountNo account;
-  RunId id;                    // the webhook-id of all its attempts
+  RunId id;  // the webhook-id of all its attempts
   std::int32_t attempt = 1;
   Instant send_at;
   std::int64_t count = 0;
-  Instant since;               // the oldest notice
-  std::vector<RunId> runs;     // at most 100
+  Instant since;            // the oldest notice
+  std::vector<RunId> runs;  // at most 100
   std::string url;
   std::vector<std::pair<SecretId, std::pair<std::string, std::string>>> sealed_headers;
   std::string sealed_signing_secret;

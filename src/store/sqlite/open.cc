@@ -82,11 +82,9 @@ std::int64_t first_generation(Instant now) {
 }
 
 void fill_new_database(Connection& db, Instant now) {
-  const auto at = std::to_string(us_of(now));
-  db.execute("INSERT INTO meta VALUES (1, " + std::to_string(first_generation(now)) + ", 0, " + at +
-             ", 0)");
+  db.use("meta_insert").bind(first_generation(now)).bind(now).run();
   for (int shard = 0; shard < shard_count; ++shard) {
-    db.execute("INSERT INTO shard VALUES (" + std::to_string(shard) + ", " + at + ", 0, 0, 0)");
+    db.use("shard_insert").bind(shard).bind(now).run();
   }
 }
 

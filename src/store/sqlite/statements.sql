@@ -2,6 +2,13 @@
 
 -- ---- meta and leases ---------------------------------------------------------------------------
 
+-- name: meta_insert
+INSERT INTO meta (one, generation, fence_counter, last_commit, change_floor)
+VALUES (1, ?, 0, ?, 0);
+
+-- name: shard_insert
+INSERT INTO shard (shard, cursor, fence, change, seen) VALUES (?, ?, 0, 0, 0);
+
 -- name: meta_read
 SELECT generation, fence_counter, last_commit, change_floor FROM meta WHERE one = 1;
 
