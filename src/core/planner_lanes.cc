@@ -10,9 +10,6 @@ namespace {
 constexpr Duration repeat_min = std::chrono::milliseconds{50};
 constexpr int repeat_doublings = 5;
 
-// Claims that the store found early are planned again after this.
-constexpr Duration early_pause = std::chrono::milliseconds{100};
-
 bool refused_for_good(const BatchFate& fate) {
   const auto* refused = std::get_if<BatchRefused>(&fate);
   return refused && refused->error.code == "lease_lost";
@@ -106,9 +103,7 @@ void Planner::State::claim_done(const Claim& claim, const ItemOutcome& outcome) 
     case ItemStatus::done: break;
     case ItemStatus::present: read_later(claim.due); return;
     case ItemStatus::early:
-      if (!current || job->dirty) return;
-      if (claim.due < job->next_due) set_next_due(*job, claim.due);
-      plan_not_before = now.steady + early_pause;
+      if (current) early.push_back(claim);
       return;
     case ItemStatus::stale:
       if (current) job->next_due = never;

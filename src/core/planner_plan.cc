@@ -66,14 +66,14 @@ void Planner::State::plan() {
 // that grows too large leaves the remaining shards, cursors and all, to the next one. So no claim
 // ever stands beyond its shard's cursor, and a takeover decides over nothing that is claimed.
 bool Planner::State::plan_ahead() {
-  if (now.steady < plan_not_before) return false;
   const Instant until = now.wall + lead();
-  const bool due = collected > 0 || first_due() <= until - plan_span;
+  const bool due = collected > 0 || std::min(first_due(), first_early()) <= until - plan_span;
   const bool idle_too_long = now.wall - advanced_at >= options.cursor_age_max;
   if (!due && !idle_too_long) return false;
 
   collect(until);
   std::vector<Item> items;
+  add_early(until, items);
   std::array<bool, shard_count> left{};
   for (std::size_t i = 0; i < due_by_shard.size(); ++i) {
     if (items.size() >= options.claims_per_batch && !due_by_shard[i].empty()) {
@@ -138,15 +138,30 @@ void Planner::State::add_claim(const JobEntry& job, Instant due, std::vector<Ite
   items.push_back(Claim{job.no, ShardNo{job.shard}, job.revision, id, due, due});
 }
 
+Instant Planner::State::first_early() const {
+  Instant first = never;
+  for (const Claim& claim : early) first = std::min(first, claim.due);
+  return first;
+}
+
+void Planner::State::add_early(Instant until, std::vector<Item>& items) {
+  std::erase_if(early, [&](const Claim& claim) {
+    const JobEntry* job = find_job(claim.job);
+    if (!job || job->revision != claim.revision) return true;  // the change's replan decided
+    if (claim.due > until) return false;
+    items.push_back(claim);
+    return true;
+  });
+}
+
 // When plan() has something to do again, if its lane is free.
 Instant Planner::State::plan_wake() {
   if (held_until) return *held_until;
   if (!plan_lane.idle()) return never;
   Instant at = advanced_at + options.cursor_age_max;
   if (collected > 0) at = now.wall;
-  const Instant due = first_due();
-  if (due != never) at = std::min(at, due - lead() + plan_span);
-  return std::max(at, wall_of(plan_not_before));
+  const Instant due = std::min(first_due(), first_early());
+  return due == never ? at : std::min(at, due - lead() + plan_span);
 }
 
 }  // namespace cronally::core

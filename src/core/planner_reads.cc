@@ -98,17 +98,17 @@ bool Planner::State::take_row(const OpenRun& row) {
   JobEntry* job = find_job(row.job);
   if (changed_in_read.contains(row.job)) {
     read_now = true;
-    return true;
+    return false;
   }
   if (job && job->dirty) {
     job->read_after = true;
-    return true;
+    return false;
   }
   // Its claim may be in the batch under way, whose outcome arms it: not twice.
   const bool fresh = row.fence == fence && row.attempt == 1 && row.failures == 0;
   if (fresh && !plan_lane.idle()) {
     read_now = true;
-    return true;
+    return false;
   }
   if (job && row.send_at > now.wall + horizon()) return false;
   const DestinationNo destination = job ? job->destination : 0;

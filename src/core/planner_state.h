@@ -164,6 +164,8 @@ struct Planner::State {
   bool plan_ahead();
   void collect(Instant until);
   void account(JobEntry& job, Instant until, std::vector<Item>& items);
+  void add_early(Instant until, std::vector<Item>& items);
+  Instant first_early() const;
   void add_claim(const JobEntry& job, Instant due, std::vector<Item>& items);
   Instant first_due();
   void set_next_due(JobEntry& job, std::optional<Instant> due);
@@ -254,7 +256,8 @@ struct Planner::State {
   std::size_t collected = 0;
   Instant advanced_at;                // when the cursors last moved
   std::optional<Instant> held_until;  // as last told
-  SteadyInstant plan_not_before{};
+  std::vector<Claim> early;           // refused as too early (the clock was stepped back):
+                                      // claimed again as they are, not decided anew
   bool replanned_last = false;
 
   std::deque<ChangeSet> changes;

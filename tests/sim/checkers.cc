@@ -29,6 +29,19 @@ bool owes(const DefinitionSpan& span) {
   return !span.definition.paused && span.change != core::Replan::Change::deleted;
 }
 
+// Until when runs of a definition may remain: it was replaced, and what replaced it was seen. Of
+// several edits in a row the machine sees only the last; a run claimed before them and due between
+// them is then held or cancelled as if there had been that one edit.
+std::optional<Instant> replaced_and_seen(const JobRecord& record, const DefinitionSpan& span) {
+  std::optional<Instant> at = span.replaced_at;
+  for (const auto& later : record.definitions) {
+    if (later.revision <= span.revision) continue;
+    if (!later.replaced_at || later.accounted_until != Instant::min()) break;
+    at = later.replaced_at;
+  }
+  return at;
+}
+
 bool on_grid(const DefinitionSpan& span, Instant at) {
   return (at - span.anchor).count() % interval_of(span.definition.schedule).count() == 0;
 }
@@ -158,7 +171,8 @@ void World::check_owed(const JobRecord& record, const DefinitionSpan& span) {
 void World::check_unowed(const JobRecord& record, const RunRecord& run) {
   const bool under_way = run.open.state == core::RunState::ended || !run.attempts.empty();
   const bool owed = std::ranges::any_of(record.definitions, [&](const DefinitionSpan& span) {
-    const bool in_time = !span.replaced_at || run.open.due <= *span.replaced_at || under_way;
+    const auto until = replaced_and_seen(record, span);
+    const bool in_time = !until || run.open.due <= *until || under_way;
     return owes(span) && run.open.due > span.from && on_grid(span, run.open.due) && in_time;
   });
   if (!owed) {

@@ -59,7 +59,7 @@ TEST(Simulation, MeetsWhatItIsAbout) {
   EXPECT_GT(sum.occurrences, 1000);
   EXPECT_GT(sum.crashes, 5);
   EXPECT_GT(sum.edits, 200);
-  EXPECT_GT(sum.doubts, 50);
+  EXPECT_GT(sum.doubts, 20);
   EXPECT_GT(sum.skips, 20);
 }
 
