@@ -1,5 +1,6 @@
 // The SQLite store under the suites that every store passes: on real files, reopened.
 #include "store/sqlite/open.h"
+#include "tests/conformance/ledger_conformance.h"
 #include "tests/conformance/spine_conformance.h"
 #include "tests/conformance/temporary_directory.h"
 
@@ -59,5 +60,6 @@ StoreFactory sqlite() {
 }  // namespace
 
 INSTANTIATE_SPINE_CONFORMANCE(Sqlite, sqlite());
+INSTANTIATE_LEDGER_CONFORMANCE(Sqlite, sqlite());
 
 }  // namespace cronally::conformance
