@@ -26,13 +26,13 @@ Outcome<ExitCode> backup(Session& session, const std::string& file) {
 
 void add_backup(Tree& tree) {
   auto file = std::make_shared<std::string>();
-  CLI::App& app = tree.verb(
-      tree.root(),
-      {"backup",
-       "Copy the running server's database into a new file; needs an admin token.",
-       {"cronally backup cronally-backup.db",
-        "CRONALLY_URL=http://10.0.0.5:8787 cronally --token-file ops-token backup nightly.db"}},
-      [file](Session& session) { return backup(session, *file); });
+  CLI::App& app =
+      tree.verb(tree.root(),
+                {"backup",
+                 "Copy the running server's database into a new file; needs an admin token.",
+                 {"cronally backup cronally-backup.db",
+                  "cronally --url http://10.0.0.5:8787 --token-file ops-token backup nightly.db"}},
+                [file](Session& session) { return backup(session, *file); });
   app.add_option("FILE", *file, "Must not exist yet.")->required();
 }
 
