@@ -161,13 +161,18 @@ TEST_P(LedgerNotices, ABatchNamesAHundredRunsAndCountsThemAll) {
   EXPECT_THAT(open_batches(), IsEmpty()) << "beyond 100 the count tells";
 }
 
-TEST_P(LedgerNotices, WithoutItsWebhookABatchWaitingIsDropped) {
+TEST_P(LedgerNotices, WhatWaitsGoesWithTheWebhook) {
   set_webhook();
+  ended(core::Verdict::failed, 2s);
+  ASSERT_THAT(open_batches(), SizeIs(1));
   ended(core::Verdict::failed, 1s);
   auto changed = accounts().account(account());
   changed.failure_webhook.reset();
   accounts().change_account(changed, {});
-  for (const auto& batch : open_batches()) EXPECT_NE(batch.url, "") << "nowhere to send to";
+  EXPECT_THAT(open_batches(), IsEmpty());
+  changed.failure_webhook = {"https://example.com/another", {}};
+  accounts().change_account(changed, {});
+  EXPECT_THAT(open_batches(), IsEmpty()) << "a new address hears of what ends from now on";
 }
 
 }  // namespace cronally::conformance

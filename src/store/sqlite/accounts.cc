@@ -1,6 +1,7 @@
 #include "store/sqlite/accounts.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "store/sqlite/rows.h"
@@ -41,6 +42,13 @@ void insert_token(Transaction& transaction, AccountNo account, const Token& toke
       .bind(token.admin)
       .bind(transaction.now())
       .run();
+}
+
+// Without a webhook there is nowhere to send what waits.
+void drop_notices(Connection& db, AccountNo account) {
+  constexpr auto all = std::numeric_limits<std::int64_t>::max();
+  db.use("notices_delete").bind(account).bind(all).run();
+  db.use("notice_batch_drop").bind(account).run();
 }
 
 }  // namespace
@@ -100,6 +108,7 @@ void SqliteAccounts::change_account(const Account& changed, const std::vector<Ne
     for (const auto& secret : secrets) {
       db.use("secret_insert").bind(secret.id).bind_null().bind_blob(secret.sealed).run();
     }
+    if (!changed.failure_webhook) drop_notices(db, changed.no);
     if (!before || !before->failure_webhook) return;
     for (const auto& [name, id] : before->failure_webhook->secret_headers) {
       bool kept = changed.failure_webhook &&

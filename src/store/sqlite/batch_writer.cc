@@ -43,7 +43,8 @@ const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {
       found->second = {.known = true,
                        .revision = static_cast<Revision>(row.integer(0)),
                        .paused = row.flag(1),
-                       .deleted = row.flag(2)};
+                       .deleted = row.flag(2),
+                       .planned = static_cast<Revision>(row.integer(3))};
     }
   }
   return found->second;
@@ -57,8 +58,23 @@ bool BatchWriter::plans(JobNo job, Revision revision) {
 // ---- planning ---------------------------------------------------------------------------------
 
 ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
-  if (!plans(claim.job, claim.revision)) return {ItemStatus::stale, {}};
-  if (claim.due > transaction_.now() + core::lead_max) return {ItemStatus::early, {}};
+  const bool stale = !plans(claim.job, claim.revision);
+  const bool early = claim.due > transaction_.now() + core::lead_max;
+  if (!stale && !early && insert_claim(claim)) {
+    RunNo run{db_.last_row()};
+    transaction_.run_changed(run);
+    return {ItemStatus::done, run};
+  }
+  // A repeated claim did commit, whatever was edited since.
+  auto found = db_.use("claim_find");
+  found.bind(claim.job).bind(claim.due);
+  if (found.step() && found.uuid(1) == claim.id.value) {
+    return {ItemStatus::done, RunNo{found.integer(0)}};
+  }
+  return {stale ? ItemStatus::stale : early ? ItemStatus::early : ItemStatus::present, {}};
+}
+
+bool BatchWriter::insert_claim(const core::Claim& claim) {
   db_.use("claim_insert")
       .bind(claim.id)
       .bind(claim.job)
@@ -68,16 +84,7 @@ ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
       .bind(claim.due)
       .bind(fence_)
       .run();
-  if (db_.changes() > 0) {
-    RunNo run{db_.last_row()};
-    transaction_.run_changed(run);
-    return {ItemStatus::done, run};
-  }
-  auto found = db_.use("claim_find");
-  found.bind(claim.job).bind(claim.due);
-  bool mine = found.step() && found.uuid(1) == claim.id.value;
-  return mine ? ItemOutcome{ItemStatus::done, RunNo{found.integer(0)}}
-              : ItemOutcome{ItemStatus::present, {}};
+  return db_.changes() > 0;
 }
 
 ItemOutcome BatchWriter::write_item(const core::Skip& skip) {
@@ -101,8 +108,11 @@ ItemOutcome BatchWriter::write_item(const core::Advance& advance) {
 ItemOutcome BatchWriter::write_item(const core::Replan& replan) {
   const auto& now = guard(replan.job);
   if (!now.known || now.revision != replan.revision) return {ItemStatus::stale, {}};
+  // Repeated: runs that were claimed since are none of its business.
+  if (now.planned == replan.revision) return {ItemStatus::done, {}};
   replan_runs(replan);
   db_.use("job_planned").bind(replan.job).bind(replan.revision).run();
+  guards_[replan.job].planned = replan.revision;
   erase_unused_secrets(replan);
   return {ItemStatus::done, {}};
 }
@@ -128,7 +138,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
     }
   }
   const bool deleted = replan.change == Change::deleted;
-  const bool withdraws = deleted || replan.change == Change::changed;
+  const bool changed = replan.change == Change::changed;
   const auto reason = deleted ? core::Reason::deleted : core::Reason::changed;
   const auto live = guard(replan.job);
   for (const auto& run : open) {
@@ -144,7 +154,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
         db_.use("run_delete").bind(run.run).run();
       }
       transaction_.run_changed(run.run);
-    } else if (deleted || (withdraws && !run.attempted)) {
+    } else if (deleted || (changed && !run.attempted && run.due <= replan.changed_at)) {
       (void)write_item(core::End{run.run, replan.shard, core::Verdict::cancelled, reason});
     }
   }

@@ -26,6 +26,7 @@ class BatchWriter {
     Revision revision = 0;
     bool paused = false;
     bool deleted = false;
+    Revision planned = 0;
   };
 
   core::ItemOutcome write_item(const core::Claim& claim);
@@ -41,6 +42,7 @@ class BatchWriter {
   bool owns(ShardNo shard) const;
   const JobGuard& guard(JobNo job);
   bool plans(JobNo job, Revision revision);
+  bool insert_claim(const core::Claim& claim);
   void replan_runs(const core::Replan& replan);
   void erase_unused_secrets(const core::Replan& replan);
   void insert_attempt(const core::Outcome& outcome);

@@ -117,6 +117,7 @@ sqlite3_stmt* Connection::prepare(std::string_view sql) {
 }
 
 Statement Connection::use(std::string_view name) {
+  if (clock_) deadline_ = clock_->steady() + limit_;
   auto found = prepared_.find(name);
   if (found == prepared_.end()) {
     auto entry = statement_named(name);  // its name lives as long as the program
@@ -138,17 +139,19 @@ std::int64_t Connection::value_of(const std::string& sql) {
   return query.step() ? query.integer(0) : 0;
 }
 
-void Connection::limit_statements(Duration length) {
-  // The handler counts virtual machine instructions, some 10^8 of which take about a second on
-  // the slowest machines in use; that bounds a statement without reading a clock here.
-  constexpr std::int64_t instructions_per_us = 100;
-  if (length == Duration::zero()) {
-    sqlite3_progress_handler(db_, 0, nullptr, nullptr);
-    return;
-  }
-  sqlite3_progress_handler(
-      db_, static_cast<int>(length.count() * instructions_per_us), [](void*) { return 1; },
-      nullptr);
+// The clock decides, not the handler's count of instructions: that one goes on from one execution
+// of a cached statement to the next, and would end a short one now and then.
+void Connection::limit_statements(std::shared_ptr<const runtime::Clock> clock, Duration length) {
+  constexpr int instructions_per_look = 10'000;  // some 100 us
+  clock_ = std::move(clock);
+  limit_ = length;
+  deadline_ = clock_->steady() + limit_;
+  sqlite3_progress_handler(db_, instructions_per_look, interrupts, this);
+}
+
+int Connection::interrupts(void* connection) {
+  const auto* self = static_cast<const Connection*>(connection);
+  return self->clock_->steady() >= self->deadline_ ? 1 : 0;
 }
 
 }  // namespace cronally::store::sqlite

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "runtime/clock.h"
 
 namespace cronally::store::sqlite {
 
@@ -122,17 +123,21 @@ class Connection {
   std::int64_t last_row() const { return sqlite3_last_insert_rowid(db_); }
   sqlite3* handle() const { return db_; }
 
-  // Statements that run longer are interrupted (SQLITE_INTERRUPT); zero: no limit. Read
-  // connections have one second, so that no snapshot holds the WAL.
-  void limit_statements(Duration length);
+  // From here on a statement that runs longer, by `clock`, is interrupted (SQLITE_INTERRUPT),
+  // counted from its use(). Read connections have one second, so that no snapshot holds the WAL.
+  void limit_statements(std::shared_ptr<const runtime::Clock> clock, Duration length);
 
  private:
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
   sqlite3_stmt* prepare(std::string_view sql);
+  static int interrupts(void* connection);
 
   sqlite3* db_ = nullptr;
+  std::shared_ptr<const runtime::Clock> clock_;  // null: statements have no limit
+  Duration limit_{};
+  SteadyInstant deadline_{};
   std::unordered_map<std::string_view, std::unique_ptr<sqlite3_stmt, Finalize>> prepared_;
 };
 

@@ -159,17 +159,23 @@ Writer::~Writer() {
 
 void Writer::enqueue(Queued&& queued) {
   {
-    std::unique_lock lock(mutex_);
+    std::lock_guard lock(mutex_);
     CHECK(!stopping_, "nobody writes to a store that closes");
-    drained_.wait(lock, [this] { return queue_.size() < queue_max; });
     queue_.push_back(std::move(queued));
   }
   filled_.notify_one();
 }
 
+void Writer::check_room() {
+  std::lock_guard lock(mutex_);
+  if (queue_.size() < queue_max) return;
+  throw Unavailable("the database has too many writes waiting; try again in a few seconds");
+}
+
 void Writer::submit(Work work, Done done) { enqueue({std::move(work), std::move(done), {}}); }
 
 void Writer::write(Work work) {
+  check_room();
   std::promise<std::exception_ptr> committed;
   submit(std::move(work), [&](std::exception_ptr error) { committed.set_value(std::move(error)); });
   if (auto error = committed.get_future().get()) rethrow_as_outage(error);
@@ -198,7 +204,6 @@ void Writer::run() {
         if (group.back().task) break;
       }
     }
-    drained_.notify_all();
     if (!group.front().task) {
       commit(group);
       continue;
@@ -291,7 +296,7 @@ std::unique_ptr<Connection> Readers::take() {
     auto connection = std::make_unique<Connection>(file_, Connection::Mode::read);
     connection->execute("PRAGMA query_only = ON; PRAGMA cache_size = -4096");
     sqlite3_busy_timeout(connection->handle(), 1000);
-    connection->limit_statements(1s);
+    connection->limit_statements(clock_, 1s);
     return connection;
   } catch (const SqliteError& error) {
     give_back(nullptr);

@@ -103,9 +103,11 @@ class Writer {
          Bell& bell);
   ~Writer();  // commits what is queued
 
+  // Never waits: for the machine, which has two batches under way at most.
   void submit(Work work, Done done);
 
-  // Waits for the commit; throws what `work` threw, SQLite's errors as Unavailable.
+  // Waits for the commit; throws what `work` threw, SQLite's errors as Unavailable, and
+  // Unavailable at once while too much waits already.
   void write(Work work);
 
   // Runs `task` on the writer's thread between two commits, and waits for it.
@@ -123,6 +125,7 @@ class Writer {
   std::exception_ptr perform(Work& work, Transaction& transaction);
   void prune(Transaction& transaction);
   void enqueue(Queued&& queued);
+  void check_room();
 
   std::unique_ptr<Connection> db_;
   std::shared_ptr<const runtime::Clock> clock_;
@@ -133,7 +136,6 @@ class Writer {
 
   std::mutex mutex_;
   std::condition_variable filled_;
-  std::condition_variable drained_;
   std::deque<Queued> queue_;
   bool stopping_ = false;
   std::thread thread_;
@@ -143,7 +145,8 @@ class Writer {
 // statement, so that no reader holds the WAL back.
 class Readers {
  public:
-  explicit Readers(std::filesystem::path file) : file_(std::move(file)) {}
+  Readers(std::filesystem::path file, std::shared_ptr<const runtime::Clock> clock)
+      : file_(std::move(file)), clock_(std::move(clock)) {}
 
   template <class Read>
   auto read(Read&& read) {
@@ -183,6 +186,7 @@ class Readers {
   void give_back(std::unique_ptr<Connection> connection);
 
   const std::filesystem::path file_;
+  const std::shared_ptr<const runtime::Clock> clock_;
   std::mutex mutex_;
   std::condition_variable returned_;
   std::vector<std::unique_ptr<Connection>> idle_;
@@ -192,7 +196,7 @@ class Readers {
 struct Engine {
   Engine(std::filesystem::path file, std::unique_ptr<Connection> connection,
          std::shared_ptr<const runtime::Clock> clock)
-      : writer(std::move(connection), std::move(clock), bell), readers(std::move(file)) {}
+      : writer(std::move(connection), clock, bell), readers(std::move(file), clock) {}
 
   Bell bell;
   Writer writer;

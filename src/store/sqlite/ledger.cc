@@ -46,7 +46,7 @@ Result<Page<core::Run>> SqliteLedger::list_runs(AccountNo account, const RunFilt
   }
   return engine_.readers.read([&](Connection& db) -> Result<Page<core::Run>> {
     Page<core::Run> page;
-    auto rows = db.use("run_list");
+    auto rows = db.use(filter.job ? "run_list_of_job" : "run_list");
     rows.bind(account)
         .bind(before[0])
         .bind(before[1])
@@ -87,17 +87,23 @@ Result<Page<core::Run>> SqliteLedger::run_changes(AccountNo account,
     }
     Page<core::Run> page;
     std::unordered_set<RunNo> told;
-    auto rows = db.use("changes_after");
-    rows.bind(since).bind(account).bind(filter.job).bind(filter.verdict).bind(filter.state);
-    bind_job_filter(rows, filter);
-    rows.bind(static_cast<std::int64_t>(filter.limit));
-    while (rows.step()) {
-      since = rows.integer(0);
-      // A run deleted meanwhile (its job was changed before it began) is not told of.
-      bool wanted = !rows.null(1) && rows.flag(16);
-      if (wanted && told.insert(RunNo{rows.integer(1)}).second) {
-        page.items.push_back(full_run(db, rows, 1));
-        page.items.back().change = since;
+    // Over changes that are not wanted to the end of the log: an empty page means that there is
+    // nothing to tell before the next commit.
+    for (bool more = true; more && page.items.empty();) {
+      auto rows = db.use("changes_after");
+      rows.bind(since).bind(account).bind(filter.job).bind(filter.verdict).bind(filter.state);
+      bind_job_filter(rows, filter);
+      rows.bind(static_cast<std::int64_t>(filter.limit));
+      more = false;
+      while (rows.step()) {
+        more = true;
+        since = rows.integer(0);
+        // A run deleted meanwhile (its job was changed before it began) is not told of.
+        bool wanted = !rows.null(1) && rows.flag(16);
+        if (wanted && told.insert(RunNo{rows.integer(1)}).second) {
+          page.items.push_back(full_run(db, rows, 1));
+          page.items.back().change = since;
+        }
       }
     }
     page.next_cursor = write_cursor<1>({since});

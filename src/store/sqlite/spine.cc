@@ -108,8 +108,17 @@ std::vector<core::OpenRun> SqliteSpine::read_open_runs(Instant until, std::size_
 Changes SqliteSpine::wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                                       Duration timeout) {
   std::lock_guard lock(requests_mutex_);
+  if (!looked_) {  // for what was requested before this process began
+    looked_ = true;
+    auto found = look(since);
+    if (!found.seen.empty() || !found.requested.empty()) return found;
+  }
+  if (!engine_.bell.wait_news(since, requests_known_, timeout)) return {};
+  return look(since);
+}
+
+Changes SqliteSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>& since) {
   Changes changes;
-  if (!engine_.bell.wait_news(since, requests_known_, timeout)) return changes;
   // Read before the rows: a request that commits in between is looked for once more, not missed.
   requests_known_ = engine_.bell.requests();
   const auto newest = engine_.bell.changes();

@@ -24,12 +24,15 @@ class SqliteSpine : public Spine {
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
 
  private:
+  Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
+
   Engine& engine_;
 
   // The newest requested run handed out, and how often the bell had rung for one by then.
   std::mutex requests_mutex_;
   RunNo requested_up_to_{0};
-  std::uint64_t requests_known_ = ~std::uint64_t{0};  // differs: the first wait looks at once
+  std::uint64_t requests_known_ = 0;
+  bool looked_ = false;
 };
 
 }  // namespace cronally::store::sqlite

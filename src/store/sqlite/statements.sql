@@ -49,7 +49,7 @@ SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_a
 FROM job WHERE shard = ? AND change > ? ORDER BY change;
 
 -- name: job_guard
-SELECT revision, paused, deleted, account_no FROM job WHERE job_no = ?;
+SELECT revision, paused, deleted, planned_revision FROM job WHERE job_no = ?;
 
 -- name: job_planned
 UPDATE job SET planned_revision = ?2 WHERE job_no = ?1;
@@ -57,13 +57,13 @@ UPDATE job SET planned_revision = ?2 WHERE job_no = ?1;
 -- ---- runs --------------------------------------------------------------------------------------
 
 -- name: claim_insert
-INSERT INTO run (id, job_no, shard, revision, kind, scheduled_at, due, state, reason, fence,
+INSERT INTO run (id, job_no, shard, revision, kind, key, scheduled_at, due, state, reason, fence,
                  attempt, send_at, failures, unknowns)
-VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, 1, 0, ?7, 1, ?6, 0, 0)
+VALUES (?1, ?2, ?3, ?4, 0, '', ?5, ?6, 1, 0, ?7, 1, ?6, 0, 0)
 ON CONFLICT DO NOTHING;
 
 -- name: claim_find
-SELECT run_no, id FROM run WHERE job_no = ? AND due = ? AND kind = 0;
+SELECT run_no, id FROM run WHERE job_no = ? AND due = ? AND key = '';
 
 -- name: skip_insert
 INSERT INTO skipped_span (job_no, revision, after, until, reason) VALUES (?, ?, ?, ?, ?)
@@ -163,8 +163,12 @@ INSERT INTO job (id, account_no, shard, name, labels, revision, planned_revision
                  catch_up_limit, destination)
 VALUES (?, ?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- A pause or resumption on top of a change that is not planned yet (0 created, 1 changed) must not
+-- keep alive what that change withdraws.
 -- name: job_update
-UPDATE job SET name = ?2, labels = ?3, revision = ?4, change = ?5, last_change = ?6, paused = ?7,
+UPDATE job SET name = ?2, labels = ?3, revision = ?4, change = ?5,
+               last_change = iif(planned_revision < revision AND last_change < 2, last_change, ?6),
+               paused = ?7,
                changed_at = ?8, schedule = ?9, zone = ?10, dst = ?11, anchor = ?12, delivery = ?13,
                attempts = ?14, backoff_min = ?15, backoff_max = ?16, age_max = ?17,
                catch_up = ?18, catch_up_window = ?19, catch_up_limit = ?20, destination = ?21
@@ -260,7 +264,23 @@ SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.sche
        r.state, r.verdict, r.reason, r.fence, r.ended_at
 FROM run r JOIN job j USING (job_no)
 WHERE j.account_no = ?1 AND r.due <= ?2 AND (r.due < ?2 OR r.run_no < ?3)
-  AND (?4 IS NULL OR j.id = ?4)
+  AND ?4 IS NULL
+  AND (?5 IS NULL OR r.verdict = ?5)
+  AND (?6 IS NULL OR r.state = ?6)
+  AND (?7 IS NULL OR r.due >= ?7)
+  AND (?8 IS NULL OR r.due < ?8)
+  AND (?9 IS NULL OR substr(j.name, 1, length(?9)) = ?9)
+  AND NOT EXISTS (SELECT 1 FROM json_each(?10) want
+                  WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
+                                    WHERE has.key = want.key AND has.value = want.value))
+ORDER BY r.due DESC, r.run_no DESC LIMIT ?11;
+
+-- name: run_list_of_job
+SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
+       r.state, r.verdict, r.reason, r.fence, r.ended_at
+FROM run r JOIN job j USING (job_no)
+WHERE j.account_no = ?1 AND r.due <= ?2 AND (r.due < ?2 OR r.run_no < ?3)
+  AND r.job_no = (SELECT o.job_no FROM job o WHERE o.id = ?4)
   AND (?5 IS NULL OR r.verdict = ?5)
   AND (?6 IS NULL OR r.state = ?6)
   AND (?7 IS NULL OR r.due >= ?7)
@@ -382,6 +402,9 @@ DELETE FROM notice WHERE account_no = ? AND notice_no <= ?;
 
 -- name: notice_batch_delete
 DELETE FROM notice_batch WHERE account_no = ? AND id = ?;
+
+-- name: notice_batch_drop
+DELETE FROM notice_batch WHERE account_no = ?;
 
 -- name: notice_batch_postpone
 UPDATE notice_batch SET attempt = attempt + 1, send_at = ?3 WHERE account_no = ?1 AND id = ?2;

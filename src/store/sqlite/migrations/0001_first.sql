@@ -103,7 +103,7 @@ CREATE TABLE run (
   shard        INTEGER NOT NULL,
   revision     INTEGER NOT NULL,
   kind         INTEGER NOT NULL,
-  key          TEXT,
+  key          TEXT NOT NULL,      -- '' for scheduled
   scheduled_at INTEGER NOT NULL,
   due          INTEGER NOT NULL,
   state        INTEGER NOT NULL,
@@ -115,9 +115,11 @@ CREATE TABLE run (
   failures     INTEGER NOT NULL,
   unknowns     INTEGER NOT NULL,
   first_attempt_at INTEGER,
-  ended_at     INTEGER
+  ended_at     INTEGER,
+  CHECK ((kind = 0) = (key = ''))
 ) STRICT;
-CREATE UNIQUE INDEX run_occurrence ON run (job_no, due) WHERE kind = 0;
+-- Scheduled runs share the key '': one of them per (job, due). It is also how a job's runs are listed.
+CREATE UNIQUE INDEX run_occurrence ON run (job_no, due, key);
 CREATE INDEX run_due ON run (due);
 CREATE INDEX run_open ON run (send_at) WHERE state IN (1, 2);
 CREATE INDEX run_open_job ON run (job_no) WHERE state < 3;
