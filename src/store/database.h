@@ -264,6 +264,7 @@ class Accounts {
   virtual std::optional<Principal> authenticate(std::string_view token_digest) = 0;
 
   virtual Account account(AccountNo account) = 0;
+  // Secrets that the webhook no longer names are erased; without a webhook, waiting notices too.
   virtual void change_account(const Account& changed, const std::vector<NewSecret>& secrets) = 0;
 
   virtual std::vector<Token> tokens(AccountNo account) = 0;

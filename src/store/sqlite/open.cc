@@ -1,9 +1,10 @@
 #include "store/sqlite/open.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "runtime/files.h"
@@ -39,6 +40,8 @@ class SqliteDatabase : public Database {
   sqlite::Engine& parts() { return engine_; }
 
  private:
+  void copy_into(const std::string& to);
+
   sqlite::Engine engine_;
   sqlite::SqliteSpine spine_{engine_};
   sqlite::SqliteJobs jobs_{engine_};
@@ -51,26 +54,35 @@ class SqliteDatabase : public Database {
 constexpr int backup_pages = 64;
 
 void SqliteDatabase::backup(const std::string& to) {
-  int fd = ::open(to.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) throw Unavailable("the backup file cannot be made: " + to);
-  runtime::Fd file(fd);
+  runtime::Fd file(::open(to.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+  if (file.get() < 0) {
+    throw Unavailable("the backup file '" + to + "' cannot be made: " + std::strerror(errno));
+  }
   try {
-    Connection copy(to, Connection::Mode::write);
-    sqlite3_backup* backup = nullptr;
-    int code = SQLITE_OK;
-    engine_.writer.between([&](Connection& db) {
-      backup = sqlite3_backup_init(copy.handle(), "main", db.handle(), "main");
-    });
-    while (backup && code == SQLITE_OK) {
-      engine_.writer.between(
-          [&](Connection&) { code = sqlite3_backup_step(backup, backup_pages); });
-    }
-    engine_.writer.between([&](Connection&) { sqlite3_backup_finish(backup); });
-    if (code != SQLITE_DONE) throw SqliteError(code, sqlite3_errstr(code));
+    copy_into(to);
+    if (::fsync(file.get()) != 0) throw SqliteError(SQLITE_IOERR_FSYNC, std::strerror(errno));
   } catch (const SqliteError& error) {
+    ::unlink(to.c_str());  // half a backup is worse than none
     throw Unavailable(std::string("the backup failed: ") + error.what());
   }
-  if (::fsync(file.get()) != 0) throw Unavailable("the backup could not be synced: " + to);
+}
+
+void SqliteDatabase::copy_into(const std::string& to) {
+  Connection copy(to, Connection::Mode::write);
+  // No journal and no fsync of its own: a copy that fails is removed, one that ends is synced on
+  // the caller's thread and not on the writer's.
+  copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+  sqlite3_backup* backup = nullptr;
+  int code = SQLITE_OK;
+  engine_.writer.between([&](Connection& db) {
+    backup = sqlite3_backup_init(copy.handle(), "main", db.handle(), "main");
+    if (!backup) code = sqlite3_errcode(copy.handle());
+  });
+  while (code == SQLITE_OK) {
+    engine_.writer.between([&](Connection&) { code = sqlite3_backup_step(backup, backup_pages); });
+  }
+  engine_.writer.between([&](Connection&) { sqlite3_backup_finish(backup); });
+  if (code != SQLITE_DONE) throw SqliteError(code, sqlite3_errstr(code));
 }
 
 // The number of days since 2026-01-01 starts a database's generation: fences of a database made
@@ -117,6 +129,12 @@ void configure(Connection& db) {
              "PRAGMA temp_store = MEMORY");
 }
 
+// Readable by its owner alone from its first moment; SQLite gives -wal and -shm the same mode.
+// Whatever keeps it from being made, opening it says.
+void create_private(const std::filesystem::path& file) {
+  runtime::Fd made(::open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+}
+
 Error open_error(const SqliteError& error, const std::filesystem::path& file) {
   const std::string name = "'" + file.string() + "'";
   if (error.primary() == SQLITE_NOTADB || error.primary() == SQLITE_CORRUPT) {
@@ -131,7 +149,7 @@ Error open_error(const SqliteError& error, const std::filesystem::path& file) {
 
 Result<std::unique_ptr<Database>> open_sqlite(const SqliteOptions& options) {
   try {
-    ::umask(077);
+    create_private(options.file);
     auto connection = std::make_unique<Connection>(options.file, Connection::Mode::write);
     configure(*connection);
     if (auto migrated = migrate(*connection, options.clock->wall(), options.file); !migrated) {
