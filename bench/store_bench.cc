@@ -1,0 +1,153 @@
+// What the SQLite store's writer costs: 10,000 claims, 10,000 outcomes with their attempts, and a
+// start with 10,000 jobs. On the disk of TMPDIR, with its fsyncs.
+#include <benchmark/benchmark.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/check.h"
+#include "base/uuid.h"
+#include "runtime/clock.h"
+#include "store/sqlite/open.h"
+
+namespace cronally {
+namespace {
+
+constexpr int jobs_max = 10'000;
+constexpr int jobs_per_create = 1'000;
+
+class Store {
+ public:
+  Store() {
+    std::string made = std::filesystem::temp_directory_path() / "cronally-bench-XXXXXX";
+    CHECK(::mkdtemp(made.data()), "the temporary directory takes no new folder");
+    directory_ = made;
+    auto opened = store::open_sqlite({.file = directory_ / "cronally.db", .clock = clock_});
+    CHECK(opened, "a new database opens");
+    database_ = std::move(*opened);
+    store::Account account{.id = AccountId{uuid_v4(1, 1)}, .name = "default"};
+    store::Token token{.id = TokenId{uuid_v4(1, 2)}, .name = "admin", .admin = true};
+    database_->accounts().bootstrap(account, token, "digest");
+    account_ = database_->accounts().authenticate("digest")->account;
+    create_jobs();
+    fence_ = spine().acquire(NodeId{uuid_v4(1, 3)}).fence;
+  }
+  ~Store() {
+    database_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  store::Spine& spine() { return database_->spine(); }
+
+  // One claim of every job, at an instant of its own herd.
+  std::vector<core::Item> claims() {
+    due_ = clock_->wall();
+    std::vector<core::Item> items;
+    for (const auto& job : jobs_) {
+      items.push_back(core::Claim{.job = job.no,
+                                  .shard = job.shard,
+                                  .revision = 1,
+                                  .id = RunId{uuid_v7(due_, ++ids_, ids_ * 0x9e3779b97f4a7c15U)},
+                                  .scheduled_at = due_,
+                                  .due = due_});
+    }
+    return items;
+  }
+
+  std::vector<core::Item> outcomes(const core::BatchCommitted& claimed) {
+    std::vector<core::Item> items;
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      core::AttemptResult result{.fate = core::Fate::answered, .status = 200, .response = "ok"};
+      result.first_byte_at = due_;
+      result.ended_at = due_;
+      items.push_back(
+          core::Outcome{.run = claimed.outcomes[i].run,
+                        .shard = jobs_[i].shard,
+                        .attempt = 1,
+                        .revision = 1,
+                        .result = result,
+                        .next = core::Outcome::End{core::Verdict::succeeded, core::Reason::none}});
+    }
+    return items;
+  }
+
+  core::BatchCommitted commit(std::vector<core::Item> items) {
+    std::promise<core::BatchFate> told;
+    spine().submit({fence_, std::move(items)},
+                   [&](core::BatchFate fate) { told.set_value(std::move(fate)); });
+    return std::get<core::BatchCommitted>(told.get_future().get());
+  }
+
+ private:
+  void create_jobs() {
+    for (int first = 0; first < jobs_max; first += jobs_per_create) {
+      std::vector<store::JobDraft> drafts;
+      for (int i = first; i < first + jobs_per_create; ++i) {
+        store::JobDraft draft{.id = JobId{uuid_v4(++ids_, ids_ * 0x9e3779b97f4a7c15U)}};
+        draft.definition.name = "job-" + std::to_string(i);
+        draft.definition.schedule = "@every 1s";
+        draft.definition.target.url = "http://127.0.0.1:9/hook";
+        drafts.push_back(std::move(draft));
+      }
+      auto made = database_->jobs().create_jobs(account_, std::move(drafts), store::Existing::fail,
+                                                std::nullopt);
+      CHECK(made, "the names are new");
+      auto& list = std::get<std::vector<core::Job>>(*made);
+      jobs_.insert(jobs_.end(), list.begin(), list.end());
+    }
+  }
+
+  std::filesystem::path directory_;
+  std::shared_ptr<runtime::SystemClock> clock_ = std::make_shared<runtime::SystemClock>();
+  std::unique_ptr<store::Database> database_;
+  AccountNo account_;
+  Fence fence_;
+  std::vector<core::Job> jobs_;
+  Instant due_{};
+  std::uint64_t ids_ = 0;
+};
+
+void claims_committed(benchmark::State& state) {
+  Store store;
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto items = store.claims();
+    state.ResumeTiming();
+    benchmark::DoNotOptimize(store.commit(std::move(items)));
+  }
+  state.SetItemsProcessed(state.iterations() * jobs_max);
+}
+
+void outcomes_committed(benchmark::State& state) {
+  Store store;
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto items = store.outcomes(store.commit(store.claims()));
+    state.ResumeTiming();
+    benchmark::DoNotOptimize(store.commit(std::move(items)));
+  }
+  state.SetItemsProcessed(state.iterations() * jobs_max);
+}
+
+void started(benchmark::State& state) {
+  Store store;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(store.spine().acquire(NodeId{uuid_v4(1, 4)}));
+  }
+}
+
+BENCHMARK(claims_committed)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(outcomes_committed)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(started)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+
+}  // namespace
+}  // namespace cronally
+
+BENCHMARK_MAIN();
