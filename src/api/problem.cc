@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "base/check.h"
 #include "core/manifest.h"
+#include "runtime/log.h"
 
 namespace cronally::api {
 namespace json = boost::json;
@@ -45,7 +45,11 @@ std::span<const ProblemCode> problem_codes() { return codes; }
 
 net::Response problem_of(const Error& error) {
   const auto* found = std::ranges::find(codes, error.code, &ProblemCode::code);
-  CHECK(found != std::end(codes), "an error code without a status");
+  if (found == std::end(codes)) {
+    runtime::log::error("api", "an outcome that no answer foresees",
+                        {{"code", error.code}, {"error", error.message}});
+    return problem_of({"internal_error", "this is a fault of the server; its log has the details"});
+  }
   json::object body{{"type", "about:blank"},
                     {"title", title_of(found->status)},
                     {"status", found->status},

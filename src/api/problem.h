@@ -18,7 +18,7 @@ struct ProblemCode {
 // Every code that an answer of the API may carry; openapi.json lists the same.
 std::span<const ProblemCode> problem_codes();
 
-// The answer of an error; its code must be one of problem_codes() (CHECK).
+// The answer of an error. A code that is not one of problem_codes() is a bug: 500, and a log line.
 net::Response problem_of(const Error& error);
 
 }  // namespace cronally::api

@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <charconv>
 #include <cstdint>
 
 #include "base/text.h"
@@ -86,10 +87,13 @@ std::optional<std::string> authority_fault(std::string_view url) {
   return std::nullopt;
 }
 
-std::optional<std::string> port_fault(const boost::urls::url_view& url) {
-  if (!url.has_port() || url.port().empty()) return std::nullopt;
-  if (url.port_number() == 0) return "must have a port from 1 to 65535";
-  return std::nullopt;
+// The parser takes any digits for a port.
+std::optional<std::string> port_fault(std::string_view port) {
+  if (port.empty()) return std::nullopt;
+  std::uint16_t number = 0;
+  const auto read = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (read.ec == std::errc() && number > 0) return std::nullopt;
+  return "must have a port from 1 to 65535";
 }
 
 }  // namespace
@@ -150,7 +154,7 @@ std::optional<std::string> url_fault(std::string_view url) {
   const auto parsed = boost::urls::parse_uri(plain);
   if (!parsed)
     return "is not a URL; percent-encode blanks and other characters that URLs do not have";
-  return port_fault(*parsed);
+  return port_fault({parsed->port().data(), parsed->port().size()});
 }
 
 std::string pointer_token(std::string_view name) {
