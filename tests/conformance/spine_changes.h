@@ -120,6 +120,15 @@ TEST_P(SpineChanges, EndTheRetriesOfADeletedJob) {
   EXPECT_THAT(all_changes().requested, IsEmpty());
 }
 
+TEST_P(SpineChanges, KeepARunByHandAskedForAfterThem) {
+  auto job = planned("report");
+  auto changed = describe(job, "another");
+  world->clock().advance(1ms);
+  auto by_hand = requested(changed, "manual:1");
+  replanned(changed, Kind::changed);
+  EXPECT_TRUE(is_open(by_hand.no)) << "it was asked for under the new definition";
+}
+
 // ---- replans and their guards -----------------------------------------------------------------
 
 TEST_P(SpineChanges, AreStaleWhenANewerOneFollows) {
