@@ -168,6 +168,7 @@ class ElementReader {
     return true;
   }
 
+  // The rest of "first-last/step". Past the field's end a range goes on at its beginning.
   bool read_range(int first) {
     const auto position = at_;
     const auto last = value_of(take_word(), position);
@@ -190,10 +191,17 @@ class ElementReader {
     return true;
   }
 
+  // L, L-n, LW, nW. False also when the word is none of them; error_ tells which.
   bool read_special_day(std::string_view word) {
-    if (same_word(word, "LW")) return out_.last_working_day = true;
+    if (same_word(word, "LW")) {
+      out_.last_working_day = true;
+      return true;
+    }
     if (same_word(word, "L")) {
-      if (!take('-')) return out_.days_from_end |= 1;
+      if (!take('-')) {
+        out_.days_from_end |= 1;
+        return true;
+      }
       const auto position = at_;
       const auto before = take_word();
       const auto number = number_of(before);
@@ -212,6 +220,7 @@ class ElementReader {
     return true;
   }
 
+  // 5L, FRIL. False also when the word is none of them; error_ tells which.
   bool read_last_weekday(std::string_view word) {
     if (same_word(word, "L")) {
       return fault(0,

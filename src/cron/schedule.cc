@@ -38,6 +38,15 @@ std::unexpected<Error> fault(std::size_t column, std::string_view text) {
   return fail("invalid_schedule", fmt::format("column {}: {}", column, text));
 }
 
+// "daily" means "@daily", most likely.
+std::unexpected<Error> unknown_word(std::string_view word, std::size_t column) {
+  const auto meant = word.starts_with('@') ? std::string{word} : fmt::format("@{}", word);
+  return fault(column, fmt::format("'{}' is no schedule word; allowed: {}{}", word,
+                                   fmt::join(at_words, ", "), did_you_mean(meant, at_words)));
+}
+
+bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
 // An "@word rest" text, with the columns of both.
 struct Special {
   std::string_view word;
@@ -110,9 +119,7 @@ Result<Schedule> parse_special(const Special& special, const Context& context) {
   for (const auto& macro : macros) {
     if (macro.word == special.word) return parse_cron(macro.expression, context);
   }
-  return fault(special.word_column,
-               fmt::format("'{}' is no schedule word; allowed: {}{}", special.word,
-                           fmt::join(at_words, ", "), did_you_mean(special.word, at_words)));
+  return unknown_word(special.word, special.word_column);
 }
 
 // The grid of an interval, in µs: only the anchor's phase matters, so nothing can overflow.
@@ -193,8 +200,10 @@ Result<Schedule> parse_schedule(std::string_view text, const Context& context) {
                                                      text.size(), schedule_bytes_max));
   }
   if (auto error = control_character(text)) return fail(*std::move(error));
-  if (text[start] != '@') return parse_cron(text, context);
   const auto end = text.find_last_not_of(blanks) + 1;
+  const auto all = text.substr(start, end - start);
+  if (std::ranges::all_of(all, is_letter)) return unknown_word(all, start + 1);
+  if (text[start] != '@') return parse_cron(text, context);
   const auto word_end = std::min(text.find_first_of(blanks, start), end);
   const auto rest = std::min(text.find_first_not_of(blanks, word_end), end);
   return parse_special(

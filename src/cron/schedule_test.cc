@@ -104,6 +104,8 @@ TEST(Word, IsRefusedWithANearMatch) {
             "@monthly, @yearly, @annually, @every, @at, @never; did you mean '@daily'?");
   EXPECT_THAT(testing::refusal(" @DAILY"), StartsWith("column 2: '@DAILY' is no schedule word"));
   EXPECT_THAT(testing::refusal("@DAILY"), HasSubstr("did you mean '@daily'?"));
+  EXPECT_THAT(testing::refusal("daily"), HasSubstr("did you mean '@daily'?"));
+  EXPECT_THAT(testing::refusal("tomorrow"), StartsWith("column 1: 'tomorrow' is no schedule word"));
   EXPECT_EQ(testing::refusal("@reboot"),
             "column 1: '@reboot' is not allowed: a job belongs to no machine that could boot; use "
             "@never and start the job where the machine starts");
