@@ -71,11 +71,14 @@ class Server:
         """Starts the process and does not wait for it."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [cronally_program(), "serve", "--listen", "127.0.0.1:0",
-                 "--data-dir", str(self.data), *self.arguments],
+                [cronally_program(), "serve", *self._listen(), "--data-dir", str(self.data),
+                 *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home,
                 env=clean_environment(**self.environment))
         return self
+
+    def _listen(self):
+        return [] if "--listen" in self.arguments else ["--listen", "127.0.0.1:0"]
 
     def start(self):
         """Starts and waits for readiness. Returns the server."""

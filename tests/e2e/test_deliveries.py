@@ -181,7 +181,7 @@ def test_retry_after_is_honoured_up_to_backoff_max(api, recorder, name):
 
 
 def test_a_timeout_is_an_attempt(api, receiver, name):
-    api.add(name, receiver.url("/slow/3s"), target={"timeout": "200ms"}, retry={"attempts": 1})
+    api.add(name, receiver.url("/slow/3s"), target={"timeout": "1s"}, retry={"attempts": 1})
     run = ended(api, api.run_now(name)["id"])
     assert run["verdict"] == "failed"
     (attempt,) = run["attempts"]

@@ -43,7 +43,9 @@ def planted(tmp_path, recorder):
         server.kill()
 
 
-@pytest.mark.parametrize("needle", [HEADER, HOOK, SIGNING, SIGNING.removeprefix("whsec_")])
+# Ids of their own: pytest puts them into its environment, which the server inherits.
+@pytest.mark.parametrize("needle", [HEADER, HOOK, SIGNING, SIGNING.removeprefix("whsec_")],
+                         ids=["header", "webhook", "signing", "signing key"])
 def test_no_canary_in_database_log_answers_or_process(planted, needle):
     server, seen = planted
     assert places_of(server.home, needle) == []
