@@ -11,6 +11,8 @@
 //  * No item takes `now`: the store's own clock judges (`due <= clock + lead_max` for claims).
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -55,11 +57,35 @@ struct Skip {
 };
 
 // Moves a shard's cursor forward (never back) and says up to which change number its owner has
-// seen: acks of delete, change and pause wait for `seen`. done.
+// seen: acks of delete, change and pause wait for `seen`. It follows the batch's claims; where one
+// of this shard was early, the cursor stops right before its due (EarlyClaims). done.
 struct Advance {
   ShardNo shard;
   Instant cursor;
   std::int64_t seen = 0;
+};
+
+// The claims of one batch that were found early (the clock was stepped back). What lies at or below
+// a cursor is accounted for, and they are not: they hold the cursors of their shards back.
+class EarlyClaims {
+ public:
+  void note(const Claim& claim) {
+    Instant& first = first_.at(static_cast<std::size_t>(claim.shard.value));
+    first = std::min(first, claim.due);
+  }
+  // Where an Advance of the same batch leaves the cursor, if that is not ahead already.
+  Instant cursor_after(const Advance& advance) const {
+    const Instant first = first_.at(static_cast<std::size_t>(advance.shard.value));
+    return std::min(advance.cursor, first - Duration{1});
+  }
+
+ private:
+  std::array<Instant, shard_count> first_ = filled();
+  static constexpr std::array<Instant, shard_count> filled() {
+    std::array<Instant, shard_count> all{};
+    all.fill(Instant::max());
+    return all;
+  }
 };
 
 // Brings the open runs of a changed, paused, resumed or deleted job into line with its newest

@@ -79,17 +79,19 @@ void Planner::State::on(BatchDone& event) {
 
 void Planner::State::plan_committed(const BatchCommitted& committed) {
   const std::vector<Item>& items = plan_lane.content.items;
+  EarlyClaims held_back;
   for (std::size_t i = 0; i < items.size() && !lost; ++i) {
     const ItemOutcome& outcome = committed.outcomes.at(i);
     if (outcome.status == ItemStatus::fenced) {
       lose_lease();
     } else if (const auto* claim = std::get_if<Claim>(&items[i])) {
+      if (outcome.status == ItemStatus::early) held_back.note(*claim);
       claim_done(*claim, outcome);
     } else if (const auto* replanned = std::get_if<Replan>(&items[i])) {
       finish_replan(*replanned, outcome.status);
     } else if (const auto* advance = std::get_if<Advance>(&items[i])) {
       Shard& shard = shards.at(static_cast<std::size_t>(advance->shard.value));
-      shard.cursor = std::max(shard.cursor, advance->cursor);
+      shard.cursor = std::max(shard.cursor, held_back.cursor_after(*advance));
       shard.seen = std::max(shard.seen, advance->seen);
     }
   }

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <string_view>
 
 #include "base/check.h"
@@ -34,6 +35,12 @@ SystemClock::SystemClock() {
     wall_offset_ = signed_duration(offset);
   }
 #endif
+}
+
+std::string SystemClock::boot() const {
+  std::string id;
+  std::getline(std::ifstream{"/proc/sys/kernel/random/boot_id"}, id);
+  return id;
 }
 
 Now SystemClock::now() const {

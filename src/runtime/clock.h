@@ -7,6 +7,8 @@
 // be called from any thread.
 #pragma once
 
+#include <string>
+
 #include "base/time.h"
 
 namespace cronally::runtime {
@@ -21,6 +23,10 @@ class Clock {
   Instant wall() const { return now().wall; }
   SteadyInstant steady() const { return now().steady; }
 
+  // What `steady` counts from: readings of two processes compare only where this is equal. Empty
+  // where it cannot be told; then they never do.
+  virtual std::string boot() const = 0;
+
  protected:
   Clock() = default;
   Clock(const Clock&) = default;
@@ -34,6 +40,8 @@ class SystemClock final : public Clock {
  public:
   SystemClock();
   Now now() const override;
+  // The kernel's boot id, random(4).
+  std::string boot() const override;
 
  private:
   Duration wall_offset_{};

@@ -21,6 +21,8 @@ class ManualClock final : public Clock {
     return now_;
   }
 
+  std::string boot() const override { return "manual"; }
+
   void advance(Duration length) {
     std::lock_guard lock{mutex_};
     now_.wall += length;

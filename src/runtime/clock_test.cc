@@ -1,5 +1,6 @@
 #include "runtime/clock.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -27,6 +28,11 @@ TEST(SystemClock, TheWallClockIsOfThisCentury) {
   const SystemClock clock;
   EXPECT_GT(clock.wall(), *parse_instant("2025-01-01T00:00:00Z"));
   EXPECT_LT(clock.wall(), instant_max);
+}
+
+TEST(SystemClock, NamesTheBootItsSteadyTimeCountsFrom) {
+  EXPECT_THAT(SystemClock{}.boot(), testing::SizeIs(36)) << "a UUID of the kernel";
+  EXPECT_EQ(SystemClock{}.boot(), SystemClock{}.boot());
 }
 
 #ifdef CRONALLY_TEST_HOOKS

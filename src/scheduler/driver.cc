@@ -134,7 +134,7 @@ class Driver::Impl {
   bool drained_ = false;
   std::atomic<bool> draining_ = false;
 
-  Instant last_commit_{};                               // set by start()
+  Instant resume_at_{};                                 // set by start()
   std::vector<std::pair<ShardNo, std::int64_t>> seen_;  // changes thread, after start()
   runtime::Supervisor supervisor_;
 };
@@ -144,7 +144,7 @@ class Driver::Impl {
 void Driver::Impl::start() {
   parts_.health.expect("scheduler");
   auto acquired = parts_.database.spine().acquire(options_.node);
-  last_commit_ = acquired.last_commit;
+  resume_at_ = acquired.resume_at;
   core::ShardsAcquired event{.fence = acquired.fence, .random_seed = runtime::random_u64()};
   event.shards.reserve(acquired.shards.size());
   for (const auto& shard : acquired.shards) {
@@ -197,15 +197,16 @@ void Driver::Impl::post_ended(std::vector<core::AttemptEnded>&& ended) {
 
 // ---- machine ----------------------------------------------------------------------------------
 
-// A store whose newest commit lies ahead of the wall clock has seen a later time: until that has
-// passed, what was sent then cannot be told from what is due now (DESIGN §3.7).
+// Until the wall clock has passed what a server before this one can have seen, what that one sent
+// cannot be told from what is due now (DESIGN §3.7).
 // False: the server stops before that.
 bool Driver::Impl::await_clock(const std::stop_token& stop) {
-  while (parts_.clock.wall() <= last_commit_) {
+  while (parts_.clock.wall() <= resume_at_) {
     if (stop.stop_requested() || draining_) return false;
-    parts_.health.failing("clock", "the wall clock is behind the newest commit", last_commit_);
+    parts_.health.failing(
+        "clock", "the wall clock was set back: it is behind what was sent already", resume_at_);
     runtime::wait_or_stop(
-        stop, std::min<Duration>(last_commit_ - parts_.clock.wall() + 1ms, look_at_clock_every));
+        stop, std::min<Duration>(resume_at_ - parts_.clock.wall() + 1ms, look_at_clock_every));
   }
   parts_.health.ok("clock");
   return true;

@@ -63,7 +63,11 @@ struct Acquisition {
   Fence fence;
   std::vector<Shard> shards;
   std::vector<JobPlan> jobs;  // live jobs, and deleted or paused ones not yet replanned
-  Instant last_commit;        // newest clock any commit carried; sending waits until it is passed
+  // Sending waits until the wall clock has passed this: the newest clock that any commit carried,
+  // moved on by the steady time since then. What may have been sent before lies below it, even if
+  // the wall clock was set back while no server ran. After a reboot, by lead_max: claims reach no
+  // further.
+  Instant resume_at;
 };
 
 struct Changes {

@@ -127,7 +127,20 @@ TEST_P(SpineClaims, RememberTheNewestClockOfAnyCommit) {
   world->clock().step_wall(-1h);
   world->reopen();
   acquire();
-  EXPECT_GE(grant.last_commit, at(10min)) << "nothing is sent until this is passed";
+  EXPECT_GE(grant.resume_at, at(10min)) << "nothing is sent until this is passed";
+}
+
+TEST_P(SpineClaims, CountWhatPassedWhileNoServerRan) {
+  create("report");
+  world->clock().advance(40s);  // runs claimed before may have been sent in this time
+  world->clock().step_wall(-1h);
+  world->reopen();
+  acquire();
+  EXPECT_GE(grant.resume_at, at(40s));
+  world->reopen();
+  acquire();
+  EXPECT_GE(grant.resume_at, at(40s)) << "a start that sent nothing forgets nothing";
+  EXPECT_LT(grant.resume_at, at(41s)) << "and adds nothing";
 }
 
 // ---- claims -----------------------------------------------------------------------------------
@@ -209,6 +222,22 @@ TEST_P(SpineClaims, AreStaleOnceTheJobHasChanged) {
   auto deleted = remove(create("deleted"));
   EXPECT_EQ(commit_one(claim(deleted, at(1s))), ItemStatus::stale);
   EXPECT_THAT(open_numbers(), IsEmpty());
+}
+
+TEST_P(SpineClaims, HoldTheirCursorBackWhenTheyAreEarly) {
+  auto job = create("report");
+  const auto due = at(core::lead_max + 1s);
+  const core::Advance advance{job.shard, due + 1s, 0};
+  auto outcomes = commit({claim(job, at(1s)), claim(job, due), claim(job, due + 1s), advance});
+  EXPECT_EQ(outcomes[0].status, ItemStatus::done);
+  EXPECT_EQ(outcomes[1].status, ItemStatus::early);
+  acquire();
+  auto cursor = [&] { return grant.shards.at(static_cast<std::size_t>(job.shard.value)).cursor; };
+  EXPECT_EQ(cursor(), due - 1us) << "what is not claimed is not accounted for";
+  world->clock().advance(5s);
+  commit({claim(job, due), claim(job, due + 1s), advance});
+  acquire();
+  EXPECT_EQ(cursor(), advance.cursor);
 }
 
 TEST_P(SpineClaims, AnswerEachItemInItsPlace) {

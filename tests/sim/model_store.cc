@@ -7,14 +7,26 @@ namespace cronally::sim {
 
 using core::Replan;
 
-ModelStore::ModelStore(WallClock clock)
-    : clock_(std::move(clock)), shards_(shard_count), last_commit_(clock_()) {
+ModelStore::ModelStore(Clock clock)
+    : clock_(std::move(clock)),
+      shards_(shard_count),
+      last_commit_(clock_().wall),
+      last_steady_(clock_().steady) {
   for (auto& shard : shards_) shard.cursor = last_commit_;
 }
 
 Instant ModelStore::commit_clock() {
-  last_commit_ = std::max(last_commit_, clock_());
-  return clock_();
+  const Now now = clock_();
+  last_commit_ = std::max(last_commit_, now.wall);
+  last_steady_ = now.steady;
+  return now.wall;
+}
+
+// As store/sqlite: an instant for an edit, later than every one before it.
+Instant ModelStore::stamp() {
+  last_stamp_ = std::max(clock_().wall, last_stamp_ + Duration{1});
+  last_commit_ = std::max(last_commit_, last_stamp_);
+  return last_stamp_;
 }
 
 const RunRecord* ModelStore::find_record(const RunId& id) const {
@@ -25,7 +37,9 @@ const RunRecord* ModelStore::find_record(const RunId& id) const {
 // ---- Spine ------------------------------------------------------------------------------------
 
 store::JobPlan ModelStore::plan_of(const JobRecord& record) const {
-  return plan_of(record, record.definitions.back());
+  store::JobPlan plan = plan_of(record, record.definitions.back());
+  plan.last_change = record.last_change;
+  return plan;
 }
 
 store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan& span) const {
@@ -48,14 +62,15 @@ store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan
           .delivery = definition.delivery,
           .retry = definition.retry,
           .catch_up = definition.catch_up,
-          .destination = definition.target.url};
+          .destination = core::destination_of(definition.target.url)};
 }
 
-store::Acquisition ModelStore::acquire(NodeId) {
+store::Acquisition ModelStore::acquire(NodeId node) {
   std::lock_guard lock(mutex_);
   store::Acquisition acquired;
-  acquired.last_commit = last_commit_;
+  acquired.resume_at = last_commit_ = resume_at();
   acquired.fence = Fence{(std::int64_t{1} << 36) + ++counter_};
+  nodes_[acquired.fence] = node;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     shards_[i].fence = acquired.fence;
     acquired.shards.push_back(
@@ -144,9 +159,24 @@ std::vector<std::shared_ptr<const store::Deliverable>> ModelStore::read_delivera
   return found;
 }
 
-// Counting spans is the ledger's comfort; the simulation's checkers count for themselves.
-std::vector<store::Spine::UncountedSpan> ModelStore::uncounted_spans(std::size_t) { return {}; }
-void ModelStore::set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) {}
+std::vector<store::Spine::UncountedSpan> ModelStore::uncounted_spans(std::size_t limit) {
+  std::lock_guard lock(mutex_);
+  std::vector<UncountedSpan> found;
+  for (std::size_t i = 0; i < spans_.size() && found.size() < limit; ++i) {
+    const SkipRecord& span = spans_[i];
+    if (span.count) continue;
+    const JobRecord& record = jobs_.at(span.job);
+    const auto as_of = std::ranges::find(record.definitions, span.revision,
+                                         [](const DefinitionSpan& each) { return each.revision; });
+    found.push_back({static_cast<std::int64_t>(i), plan_of(record, *as_of), span.from, span.to});
+  }
+  return found;
+}
+
+void ModelStore::set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [no, count] : counts) spans_.at(static_cast<std::size_t>(no)).count = count;
+}
 
 // ---- Jobs -------------------------------------------------------------------------------------
 
@@ -173,17 +203,19 @@ JobRecord& ModelStore::insert_job(AccountNo account, const store::JobDraft& draf
   record.job.no = no;
   record.job.account = account;
   record.job.shard = shard_of(draft.id);
-  record.job.created_at = last_commit_;
-  revise(record, draft.definition, Replan::Change::created);
+  revise(record, draft, Replan::Change::created);
+  record.job.created_at = record.job.updated_at;
   return record;
 }
 
 // Writes the next revision; the definition before it ends here, accounted for up to the cursor if
 // it was planned at all.
-void ModelStore::revise(JobRecord& record, core::JobDefinition definition, Replan::Change change) {
+void ModelStore::revise(JobRecord& record, const store::JobDraft& draft, Replan::Change change) {
   core::Job& job = record.job;
+  core::JobDefinition definition = draft.definition;
   ShardRecord& shard = shards_.at(static_cast<std::size_t>(job.shard.value));
-  const Instant at = clock_();
+  const Instant at = stamp();
+  for (const auto& secret : draft.secrets) secrets_[secret.id] = secret.sealed;
   if (!record.definitions.empty()) {
     DefinitionSpan& before = record.definitions.back();
     before.replaced_at = at;
@@ -199,12 +231,19 @@ void ModelStore::revise(JobRecord& record, core::JobDefinition definition, Repla
   ++job.revision;
   job.updated_at = at;
   job.change = ++shard.change;
-  record.last_change = change;
+  // A change that is not replanned yet is not hidden by a pause on top of it.
+  const bool unplanned = job.revision > 1 && record.planned_revision + 1 < job.revision;
+  const bool changed = record.last_change <= Replan::Change::changed;
+  if (!unplanned || !changed || change == Replan::Change::deleted) record.last_change = change;
   record.definitions.push_back({job.revision, job.definition, job.anchor, at, change, {}});
   auto deliverable = std::make_shared<store::Deliverable>();
   deliverable->job = job.id;
   deliverable->account = record.account;
   deliverable->definition = job.definition;
+  for (const auto& header : job.definition.target.secret_headers) {
+    deliverable->sealed_headers.emplace_back(header.name, secrets_.at(header.secret));
+    deliverable->sealed_ids.push_back(header.secret);
+  }
   deliverables_[job.no][job.revision] = std::move(deliverable);
   changed_.notify_all();
 }
@@ -224,15 +263,14 @@ Result<store::Created> ModelStore::create_jobs(AccountNo account,
     }
   }
   std::set<std::string> names;
+  Error taken{"name_taken", "a job has this name", {}};
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     const std::string& name = drafts[i].definition.name;
-    const bool taken = live_job(account, name) && existing == store::Existing::fail;
-    if (!names.insert(name).second || taken) {
-      Error error{"name_taken", "a job has this name", {}};
-      error.fields.push_back({"/items/" + std::to_string(i) + "/name", "taken"});
-      return fail(error);
-    }
+    const bool lives = live_job(account, name) && existing == store::Existing::fail;
+    if (names.insert(name).second && !lives) continue;
+    taken.fields.push_back({"/items/" + std::to_string(i) + "/name", "taken"});
   }
+  if (!taken.fields.empty()) return fail(taken);
   commit_clock();
   std::vector<core::Job> created;
   for (const auto& draft : drafts) {
@@ -240,7 +278,7 @@ Result<store::Created> ModelStore::create_jobs(AccountNo account,
     if (!record) {
       record = &insert_job(account, draft);
     } else if (!(record->job.definition == draft.definition)) {
-      revise(*record, draft.definition, Replan::Change::changed);
+      revise(*record, draft, Replan::Change::changed);
     }
     created.push_back(record->job);
   }
@@ -261,13 +299,13 @@ Result<core::Job> ModelStore::change_job(AccountNo account, store::JobDraft draf
   const JobRecord* named = live_job(account, draft.definition.name);
   if (named && named != record) return fail("name_taken", "a job has this name");
   if (record->job.definition == draft.definition) return record->job;
-  const bool was = record->job.definition.paused;
-  const bool is = draft.definition.paused;
-  const auto change = was == is ? Replan::Change::changed
-                      : is      ? Replan::Change::paused
-                                : Replan::Change::resumed;
+  core::JobDefinition but_for_pause = record->job.definition;
+  but_for_pause.paused = draft.definition.paused;
+  const auto change = but_for_pause != draft.definition ? Replan::Change::changed
+                      : draft.definition.paused         ? Replan::Change::paused
+                                                        : Replan::Change::resumed;
   commit_clock();
-  revise(*record, std::move(draft.definition), change);
+  revise(*record, draft, change);
   return record->job;
 }
 
@@ -280,7 +318,7 @@ Result<core::Job> ModelStore::delete_job(AccountNo account, JobId job,
     return fail("revision_conflict", "the job was changed meanwhile: read it again");
   }
   commit_clock();
-  revise(*record, record->job.definition, Replan::Change::deleted);
+  revise(*record, {job, record->job.definition, {}}, Replan::Change::deleted);
   record->deleted = true;
   return record->job;
 }
@@ -340,7 +378,7 @@ Result<core::Run> ModelStore::request_run(AccountNo account, JobId job, core::Ru
   if (!record) return fail("not_found", "there is no such job");
   const auto [entry, fresh] = keys_.try_emplace({record->job.no, key}, RunNo{last_run_ + 1});
   if (fresh) {
-    const Instant at = commit_clock();
+    const Instant at = stamp();
     RunRecord& run = runs_[RunNo{++last_run_}];
     run.key = key;
     run.open = {.no = RunNo{last_run_},

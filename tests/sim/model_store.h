@@ -57,7 +57,7 @@ struct SkipRecord {
   Instant from;
   Instant to;
   core::Reason reason = core::Reason::none;
-  auto operator<=>(const SkipRecord&) const = default;
+  std::optional<std::int64_t> count{};
 };
 
 struct ShardRecord {
@@ -69,8 +69,8 @@ struct ShardRecord {
 
 class ModelStore final : public store::Spine, public store::Jobs {
  public:
-  using WallClock = std::function<Instant()>;
-  explicit ModelStore(WallClock clock);
+  using Clock = std::function<Now()>;
+  explicit ModelStore(Clock clock);
 
   // A canary's switch: writes of any owner before are accepted.
   void ignore_fences() { ignore_fences_ = true; }
@@ -82,12 +82,13 @@ class ModelStore final : public store::Spine, public store::Jobs {
 
   const std::map<JobNo, JobRecord>& job_records() const { return jobs_; }
   const std::map<RunNo, RunRecord>& run_records() const { return runs_; }
-  const std::set<SkipRecord>& skip_records() const { return skips_; }
+  const std::vector<SkipRecord>& skip_records() const { return spans_; }  // oldest first
   const ShardRecord& shard(ShardNo no) const {
     return shards_.at(static_cast<std::size_t>(no.value));
   }
   const RunRecord* find_record(const RunId& id) const;
-  Instant last_commit() const { return last_commit_; }
+  // As Acquisition::resume_at, were it acquired now.
+  Instant resume_at() const { return last_commit_ + (clock_().steady - last_steady_); }
   // Items that took effect though their owner's fence was not the shard's.
   std::int64_t stale_writes() const { return stale_writes_; }
 
@@ -137,14 +138,15 @@ class ModelStore final : public store::Spine, public store::Jobs {
 
   // model_store.cc
   Instant commit_clock();
+  Instant stamp();
   store::JobPlan plan_of(const JobRecord& record) const;
   store::JobPlan plan_of(const JobRecord& record, const DefinitionSpan& span) const;
   JobRecord* live_job(AccountNo account, const JobId& id);
   JobRecord* live_job(AccountNo account, std::string_view name);
   JobRecord& insert_job(AccountNo account, const store::JobDraft& draft);
-  void revise(JobRecord& record, core::JobDefinition definition, core::Replan::Change change);
+  void revise(JobRecord& record, const store::JobDraft& draft, core::Replan::Change change);
 
-  WallClock clock_;
+  Clock clock_;
   bool ignore_fences_ = false;
   mutable std::recursive_mutex mutex_;
   std::condition_variable_any changed_;
@@ -156,7 +158,9 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::map<RunId, RunNo> run_ids_;
   std::map<std::pair<JobNo, Instant>, RunNo> scheduled_;
   std::map<std::pair<JobNo, std::string>, RunNo> keys_;
-  std::set<SkipRecord> skips_;
+  std::vector<SkipRecord> spans_;
+  std::map<SecretId, std::string> secrets_;
+  std::map<Fence, NodeId> nodes_;
   std::set<RunNo> requested_told_;
   std::map<std::string, std::pair<std::string, std::string>> idempotent_;  // digest, answer
   std::map<JobNo, std::map<Revision, std::shared_ptr<const store::Deliverable>>> deliverables_;
@@ -165,6 +169,9 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::int64_t last_run_ = 0;
   std::int64_t stale_writes_ = 0;
   Instant last_commit_;
+  SteadyInstant last_steady_;
+  core::EarlyClaims early_;  // of the batch that is applied
+  Instant last_stamp_;
 };
 
 }  // namespace cronally::sim

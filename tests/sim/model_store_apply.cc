@@ -19,11 +19,23 @@ bool tried(const core::OpenRun& run) {
   return run.attempt > 1 || run.failures > 0 || run.unknowns > 0;
 }
 
+// Whether this very outcome is what the run shows: its batch is being repeated.
+bool already_followed(const RunRecord& run, const core::Outcome& item, Fence fence) {
+  if (run.open.fence != fence) return false;
+  if (const auto* end = std::get_if<core::Outcome::End>(&item.next)) {
+    return run.open.state == RunState::ended && run.open.attempt == item.attempt &&
+           run.verdict == end->verdict && run.reason == end->reason;
+  }
+  return run.open.state == RunState::begun && run.open.attempt == item.attempt + 1 &&
+         run.open.send_at == std::get<core::Outcome::Again>(item.next).send_at;
+}
+
 }  // namespace
 
 core::BatchFate ModelStore::apply(const core::Batch& batch) {
   std::lock_guard lock(mutex_);
   core::BatchCommitted committed{.at = commit_clock()};
+  early_ = {};
   for (const auto& item : batch.items) {
     const ShardNo no = std::visit([](const auto& what) { return what.shard; }, item);
     const bool owner = shards_.at(static_cast<std::size_t>(no.value)).fence == batch.fence;
@@ -66,7 +78,10 @@ ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
   }
   if (!live_revision(item.job, item.revision)) return {ItemStatus::stale, {}};
   if (scheduled_.contains({item.job, item.due})) return {ItemStatus::present, {}};
-  if (item.due > clock_() + core::lead_max) return {ItemStatus::early, {}};
+  if (item.due > clock_().wall + core::lead_max) {
+    early_.note(item);
+    return {ItemStatus::early, {}};
+  }
   const RunNo no{++last_run_};
   RunRecord run;
   run.open = {.no = no,
@@ -88,16 +103,16 @@ ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
 
 ItemOutcome ModelStore::apply_item(const core::Skip& item, Fence) {
   if (!live_revision(item.job, item.revision)) return {ItemStatus::stale, {}};
-  const bool present = std::ranges::any_of(skips_, [&](const SkipRecord& skip) {
+  const bool present = std::ranges::any_of(spans_, [&](const SkipRecord& skip) {
     return skip.job == item.job && skip.from == item.from && skip.to == item.to;
   });
-  if (!present) skips_.insert({item.job, item.revision, item.from, item.to, item.reason});
+  if (!present) spans_.push_back({item.job, item.revision, item.from, item.to, item.reason});
   return {};
 }
 
 ItemOutcome ModelStore::apply_item(const core::Advance& item, Fence) {
   ShardRecord& shard = shards_.at(static_cast<std::size_t>(item.shard.value));
-  shard.cursor = std::max(shard.cursor, item.cursor);
+  shard.cursor = std::max(shard.cursor, early_.cursor_after(item));
   shard.seen = std::max(shard.seen, item.seen);
   return {};
 }
@@ -181,15 +196,16 @@ ItemOutcome ModelStore::apply_item(const core::Takeover& item, Fence fence) {
 ItemOutcome ModelStore::apply_item(const core::Outcome& item, Fence fence) {
   RunRecord* run = find_run(item.run);
   if (!run) return {ItemStatus::gone, {}};
-  const auto recorded = run->attempts.find(item.attempt);
-  if (recorded != run->attempts.end() && recorded->second.fence == fence) return {};  // a repeat
-  run->attempts[item.attempt] = {.number = item.attempt,
-                                 .revision = item.revision,
-                                 .fence = fence,
-                                 .node = {},
-                                 .result = item.result};
+  const auto [row, fresh] = run->attempts.try_emplace(item.attempt);
+  if (fresh || row->second.fence == fence) {
+    row->second = {.number = item.attempt,
+                   .revision = item.revision,
+                   .fence = fence,
+                   .node = nodes_[fence],
+                   .result = item.result};
+  }
   if (!is_open(*run) || run->open.fence != fence || run->open.attempt != item.attempt) {
-    return {ItemStatus::gone, {}};
+    return {already_followed(*run, item, fence) ? ItemStatus::done : ItemStatus::gone, {}};
   }
   if (!run->open.first_attempt_at) {
     run->open.first_attempt_at = item.result.first_byte_at.value_or(item.result.ended_at);

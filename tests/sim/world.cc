@@ -37,7 +37,7 @@ World::World(std::uint64_t seed, Canary* canary)
       dice_(seed * 2 + 1),
       canary_(canary),
       base_(instant_from_us(1'780'000'000'000'000)),
-      store_([this] { return wall(); }) {
+      store_([this] { return Now{wall(), SteadyInstant{time_}}; }) {
   options_ = draw_options();
   steps_clock_ = dice_.chance(0.4);
   if (canary_) canary_->prepare(store_);
@@ -59,6 +59,7 @@ std::vector<std::string> World::live() {
   for (int i = 0; i < 8; ++i) create_job();
   start_process();
   schedule_edit();
+  schedule_drains();
   if (steps_clock_) schedule_clock_steps();
   run_until(busy_time);
   faults_ = false;
@@ -88,12 +89,14 @@ void World::run_until(Duration end) {
   time_ = end;
 }
 
-// As the driver does: nothing is acquired before the clock passes the store's newest commit.
+// As the driver does: nothing is sent before the clock passes all that may have been sent before.
 void World::start_process() {
-  if (wall() < store_.last_commit()) {
-    after(store_.last_commit() - wall(), [this] { start_process(); });
+  if (resume_at_ == Instant::min()) resume_at_ = store_.resume_at();
+  if (wall() <= resume_at_) {
+    after(resume_at_ - wall() + 1us, [this] { start_process(); });
     return;
   }
+  resume_at_ = Instant::min();
   ++process_;
   planner_ = std::make_unique<core::Planner>(options_);
   wake_at_.reset();
@@ -113,6 +116,30 @@ void World::start_process() {
 void World::crash() {
   ++crashes_;
   if (traced_) say("crash");
+  end_process();
+}
+
+void World::schedule_drains() {
+  after(dice_.between(Duration{20s}, Duration{150s}), [this] {
+    if (!faults_) return;
+    if (planner_ && time_ >= steady_until_) drain();
+    schedule_drains();
+  });
+}
+
+// SIGTERM: the machine says when it is done; what takes longer than the time-out is cut off.
+void World::drain() {
+  ++drains_;
+  if (traced_) say("drain");
+  after_in_process(drain_timeout, [this] { end_process(); });
+  step(core::DrainStarted{});
+}
+
+void World::perform(core::Drained&) {
+  after_in_process(Duration{0}, [this] { end_process(); });
+}
+
+void World::end_process() {
   planner_.reset();
   requests_.clear();
   const Duration down = dice_.chance(0.3) ? dice_.between(Duration{5s}, Duration{40s})
@@ -171,7 +198,7 @@ core::PlannedJob World::compile(const store::JobPlan& plan) const {
           .delivery = plan.delivery,
           .retry = plan.retry,
           .catch_up = plan.catch_up,
-          .destination = plan.destination == "https://a.example" ? 0 : 1};
+          .destination = plan.destination == "https://a.example:443" ? 0 : 1};
 }
 
 void World::poll_changes() {
@@ -222,6 +249,7 @@ World::Counts World::counts() const {
   return {.occurrences = static_cast<int>(store_.run_records().size()),
           .first_bytes = static_cast<int>(bytes_.size()),
           .crashes = crashes_,
+          .drains = drains_,
           .edits = static_cast<int>(edits_.size()),
           .doubts = doubts_,
           .skips = static_cast<int>(store_.skip_records().size())};

@@ -77,6 +77,7 @@ class World {
     int occurrences = 0;
     int first_bytes = 0;
     int crashes = 0;
+    int drains = 0;
     int edits = 0;
     int doubts = 0;
     int skips = 0;
@@ -101,6 +102,7 @@ class World {
   };
 
   // world.cc: time and the process
+  static constexpr Duration drain_timeout = std::chrono::seconds{25};
   Instant wall() const { return base_ + time_ + clock_offset_; }
   core::PlannerOptions draw_options();
   void after(Duration delay, std::function<void()> act);
@@ -108,6 +110,10 @@ class World {
   void run_until(Duration end);
   void start_process();
   void crash();
+  void schedule_drains();
+  void drain();
+  void end_process();
+  void perform(core::Drained&);
   void schedule_clock_steps();
   void step_clock();
   void set_wake();
@@ -126,7 +132,6 @@ class World {
   void perform(core::Withdraw& action);
   void perform(core::WakeAt& action);
   void perform(core::ClockHeld&) {}
-  void perform(core::Drained&) {}
   void say_batch(const core::Batch& batch, const core::BatchCommitted& committed,
                  bool doubtful) const;
   void confirm_early(const core::Commit& action);
@@ -169,6 +174,7 @@ class World {
   std::uint64_t order_ = 0;
 
   ModelStore store_;
+  Instant resume_at_ = Instant::min();      // of a process that waits for the clock
   std::unique_ptr<core::Planner> planner_;  // null: the process is down
   std::uint64_t process_ = 0;
   Duration applied_until_{};  // commits are applied in the order of their submission
@@ -189,6 +195,7 @@ class World {
   std::map<RunId, int> at_most_once_sent_;
   std::vector<std::string> objections_;
   int crashes_ = 0;
+  int drains_ = 0;
   int doubts_ = 0;
 };
 

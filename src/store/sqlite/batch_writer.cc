@@ -71,7 +71,10 @@ ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
   if (found.step() && found.uuid(1) == claim.id.value) {
     return {ItemStatus::done, RunNo{found.integer(0)}};
   }
-  return {stale ? ItemStatus::stale : early ? ItemStatus::early : ItemStatus::present, {}};
+  if (stale) return {ItemStatus::stale, {}};
+  if (!early) return {ItemStatus::present, {}};
+  early_.note(claim);
+  return {ItemStatus::early, {}};
 }
 
 bool BatchWriter::insert_claim(const core::Claim& claim) {
@@ -100,7 +103,11 @@ ItemOutcome BatchWriter::write_item(const core::Skip& skip) {
 }
 
 ItemOutcome BatchWriter::write_item(const core::Advance& advance) {
-  db_.use("shard_advance").bind(advance.shard).bind(advance.cursor).bind(advance.seen).run();
+  db_.use("shard_advance")
+      .bind(advance.shard)
+      .bind(early_.cursor_after(advance))
+      .bind(advance.seen)
+      .run();
   transaction_.effects().seen.emplace_back(advance.shard, advance.seen);
   return {ItemStatus::done, {}};
 }

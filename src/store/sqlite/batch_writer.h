@@ -55,6 +55,7 @@ class BatchWriter {
   const Fence fence_;
   std::array<std::int64_t, shard_count> fences_{};
   std::unordered_map<JobNo, JobGuard> guards_;
+  core::EarlyClaims early_;
 };
 
 }  // namespace cronally::store::sqlite

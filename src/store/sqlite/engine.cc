@@ -4,6 +4,7 @@
 #include <future>
 
 #include "base/check.h"
+#include "core/batch.h"
 #include "runtime/log.h"
 
 namespace cronally::store::sqlite {
@@ -138,12 +139,15 @@ std::int64_t Transaction::shard_changed(ShardNo shard) {
 
 Writer::Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const runtime::Clock> clock,
                Bell& bell)
-    : db_(std::move(connection)), clock_(std::move(clock)), bell_(bell) {
+    : db_(std::move(connection)), clock_(std::move(clock)), bell_(bell), boot_(clock_->boot()) {
   {
     auto meta = db_->use("meta_read");
     CHECK(meta.step(), "the database has its meta row");
-    last_commit_ = meta.instant(2);
-    last_stamp_ = last_commit_;
+    const SteadyInstant steady{Duration{meta.integer(4)}};
+    const bool same_boot = !boot_.empty() && meta.text(5) == boot_;
+    // See Acquisition::resume_at; the first commit keeps it.
+    resume_at_ = meta.instant(2) + (same_boot ? clock_->steady() - steady : core::lead_max);
+    last_stamp_ = last_commit_ = resume_at_;
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -223,7 +227,7 @@ void Writer::commit(std::vector<Queued>& group) {
   Effects effects;
   try {
     db_->execute("BEGIN IMMEDIATE");
-    auto now = clock_->wall();
+    const auto [now, steady] = clock_->now();
     for (std::size_t i = 0; i < group.size(); ++i) {
       Transaction transaction(*db_, now, last_stamp_);
       errors[i] = perform(group[i].work, transaction);
@@ -232,7 +236,11 @@ void Writer::commit(std::vector<Queued>& group) {
     Transaction closing(*db_, now, last_stamp_);
     prune(closing);
     last_commit_ = std::max(last_commit_, now);
-    db_->use("meta_commit").bind(std::max(last_commit_, last_stamp_)).run();
+    db_->use("meta_commit")
+        .bind(std::max(last_commit_, last_stamp_))
+        .bind(steady.time_since_epoch().count())
+        .bind(boot_)
+        .run();
     db_->execute("COMMIT");
   } catch (const SqliteError& error) {
     if (error.primary() == SQLITE_IOERR) {

@@ -103,6 +103,9 @@ class Writer {
          Bell& bell);
   ~Writer();  // commits what is queued
 
+  // As Acquisition::resume_at, when the database was opened.
+  Instant resume_at() const { return resume_at_; }
+
   // Never waits: for the machine, which has two batches under way at most.
   void submit(Work work, Done done);
 
@@ -131,6 +134,8 @@ class Writer {
   std::shared_ptr<const runtime::Clock> clock_;
   Bell& bell_;
   Instant last_stamp_{};
+  std::string boot_;
+  Instant resume_at_;
   Instant last_commit_{};
   Instant pruned_at_{};
 

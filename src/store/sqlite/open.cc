@@ -93,14 +93,21 @@ std::int64_t first_generation(Instant now) {
   return std::max<std::int64_t>(days, 0) + 1;
 }
 
-void fill_new_database(Connection& db, Instant now) {
-  db.use("meta_insert").bind(first_generation(now)).bind(now).run();
+void fill_new_database(Connection& db, const runtime::Clock& clock) {
+  const auto [now, steady] = clock.now();
+  db.use("meta_insert")
+      .bind(first_generation(now))
+      .bind(now)
+      .bind(steady.time_since_epoch().count())
+      .bind(clock.boot())
+      .run();
   for (int shard = 0; shard < shard_count; ++shard) {
     db.use("shard_insert").bind(shard).bind(now).run();
   }
 }
 
-Result<void> migrate(Connection& db, Instant now, const std::filesystem::path& file) {
+Result<void> migrate(Connection& db, const runtime::Clock& clock,
+                     const std::filesystem::path& file) {
   const auto migrations = sqlite::migrations();
   auto version = static_cast<std::size_t>(db.value_of("PRAGMA user_version"));
   if (version > migrations.size()) {
@@ -111,7 +118,7 @@ Result<void> migrate(Connection& db, Instant now, const std::filesystem::path& f
   for (; version < migrations.size(); ++version) {
     db.execute("BEGIN IMMEDIATE");
     db.execute(std::string(migrations[version]));
-    if (version == 0) fill_new_database(db, now);
+    if (version == 0) fill_new_database(db, clock);
     db.execute("PRAGMA user_version = " + std::to_string(version + 1));
     db.execute("COMMIT");
   }
@@ -152,7 +159,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const SqliteOptions& options) {
     create_private(options.file);
     auto connection = std::make_unique<Connection>(options.file, Connection::Mode::write);
     configure(*connection);
-    if (auto migrated = migrate(*connection, options.clock->wall(), options.file); !migrated) {
+    if (auto migrated = migrate(*connection, *options.clock, options.file); !migrated) {
       return fail(migrated.error());
     }
     std::vector<std::array<std::int64_t, 3>> shards;

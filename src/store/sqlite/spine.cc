@@ -51,11 +51,7 @@ std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, R
 
 Acquisition SqliteSpine::acquire(NodeId node) {
   Acquisition acquired;
-  engine_.writer.between([&](Connection& db) {
-    auto meta = db.use("meta_read");
-    CHECK(meta.step(), "the database has its meta row");
-    acquired.last_commit = meta.instant(2);
-  });
+  acquired.resume_at = engine_.writer.resume_at();
   engine_.writer.write([&](Transaction& transaction) {
     auto& db = transaction.db();
     {

@@ -3,17 +3,18 @@
 -- ---- meta and leases ---------------------------------------------------------------------------
 
 -- name: meta_insert
-INSERT INTO meta (one, generation, fence_counter, last_commit, change_floor)
-VALUES (1, ?, 0, ?, 0);
+INSERT INTO meta (one, generation, fence_counter, last_commit, last_steady, boot, change_floor)
+VALUES (1, ?, 0, ?, ?, ?, 0);
 
 -- name: shard_insert
 INSERT INTO shard (shard, cursor, fence, change, seen) VALUES (?, ?, 0, 0, 0);
 
 -- name: meta_read
-SELECT generation, fence_counter, last_commit, change_floor FROM meta WHERE one = 1;
+SELECT generation, fence_counter, last_commit, change_floor, last_steady, boot
+FROM meta WHERE one = 1;
 
 -- name: meta_commit
-UPDATE meta SET last_commit = ?1 WHERE one = 1;
+UPDATE meta SET last_commit = ?1, last_steady = ?2, boot = ?3 WHERE one = 1;
 
 -- name: fence_next
 UPDATE meta SET fence_counter = fence_counter + 1 WHERE one = 1

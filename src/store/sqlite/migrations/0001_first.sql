@@ -6,6 +6,8 @@ CREATE TABLE meta (
   generation    INTEGER NOT NULL,  -- high bits of every fence
   fence_counter INTEGER NOT NULL,
   last_commit   INTEGER NOT NULL,  -- newest clock that any commit carried
+  last_steady   INTEGER NOT NULL,  -- steady clock of the newest commit, µs
+  boot          TEXT NOT NULL,     -- what last_steady counts from
   change_floor  INTEGER NOT NULL   -- run changes at or below it are forgotten
 ) STRICT;
 
