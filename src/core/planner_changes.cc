@@ -61,7 +61,7 @@ void Planner::State::change_job(const PlannedJob& planned) {
                             : planned.last_change != Replan::Change::created;
   JobEntry& job = put_job(planned);
   job.dirty = true;
-  job.read_after |= hidden;
+  job.hidden |= hidden;
   drop_unsent(job);
 }
 
@@ -195,8 +195,9 @@ void Planner::State::finish_replan(const Replan& replan, ItemStatus status) {
     const Instant from = std::max(shards[job->shard].cursor, job->changed_at);
     set_next_due(*job, cron::next(job->schedule, from));
   }
-  if (job->read_after) read_now = true;
-  job->read_after = false;
+  if (job->read_after || job->hidden) read_now = true;
+  if (job->hidden) discover_again();
+  job->read_after = job->hidden = false;
 }
 
 void Planner::State::forget_job(JobEntry& job) {

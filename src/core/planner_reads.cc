@@ -36,7 +36,14 @@ void Planner::State::read_runs() {
   issue_read(unread_from <= near ? instant_max : near);
 }
 
+// Rows that earlier reads did not see may lie anywhere.
+void Planner::State::discover_again() {
+  unread_from = instant_min;
+  unread_again = true;
+}
+
 void Planner::State::issue_read(Instant until) {
+  unread_again = false;
   reading = ++last_number;
   read_until = until;
   departed.clear();
@@ -79,7 +86,7 @@ void Planner::State::finish_read(const RunsRead& event) {
   reading.reset();
   departed.clear();
   changed_in_read.clear();
-  const bool discovering = read_until == instant_max;
+  const bool discovering = read_until == instant_max && !unread_again;
   if (event.complete || event.runs.empty()) {
     if (discovering) unread_from = never;
     return;

@@ -79,6 +79,7 @@ struct JobEntry {
   bool collected : 1 = false;   // stands in State::due_by_shard, not in the heap
   bool replanning : 1 = false;  // a Replan of it is under way
   bool read_after : 1 = false;  // runs of it may be in the store only: read when replanned
+  bool hidden : 1 = false;      // a pause may have hidden runs of it from reads, however far ahead
 };
 
 struct Policy {
@@ -221,6 +222,7 @@ struct Planner::State {
   bool take_row(const OpenRun& row);
   void take_over(TrackedRun& tracked);
   void finish_read(const RunsRead& event);
+  void discover_again();
   Duration horizon() const { return lead() + lead() / 2; }
 
   // ---- planner_lanes.cc
@@ -276,6 +278,7 @@ struct Planner::State {
   std::set<std::int64_t> later;          // seconds in which a run that is in the store only is owed
   std::set<std::int64_t> later_in_read;  // those noted since the read under way was issued
   Instant unread_from{};                 // rows from here on were never read
+  bool unread_again = false;             // unread_from was set back since the read was issued
   Instant read_until{};
   std::size_t rows_left = 0;  // rows of the last read that memory did not take
   bool read_now = false;

@@ -169,7 +169,8 @@ void World::check_owed(const JobRecord& record, const DefinitionSpan& span) {
 
 // A run must be owed by some definition; after that one was replaced only if it was under way.
 void World::check_unowed(const JobRecord& record, const RunRecord& run) {
-  const bool under_way = run.open.state == core::RunState::ended || !run.attempts.empty();
+  const bool under_way = run.open.state == core::RunState::ended || !run.attempts.empty() ||
+                         fences_.contains(run.open.id);  // its first byte left
   const bool owed = std::ranges::any_of(record.definitions, [&](const DefinitionSpan& span) {
     const auto until = replaced_and_seen(record, span);
     const bool in_time = !until || run.open.due <= *until || under_way;

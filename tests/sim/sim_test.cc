@@ -32,15 +32,16 @@ TEST(Simulation, KeepsThePromisesInEveryWorld) {
     sum.occurrences += counts.occurrences;
     sum.first_bytes += counts.first_bytes;
     sum.crashes += counts.crashes;
+    sum.drains += counts.drains;
     sum.edits += counts.edits;
     sum.doubts += counts.doubts;
     sum.skips += counts.skips;
   }
   std::printf(
-      "%llu worlds: %d runs, %d skipped spans, %d requests, %d crashes, %d edits, %d "
+      "%llu worlds: %d runs, %d skipped spans, %d requests, %d crashes, %d drains, %d edits, %d "
       "doubtful commits\n",
       static_cast<unsigned long long>(seeds), sum.occurrences, sum.skips, sum.first_bytes,
-      sum.crashes, sum.edits, sum.doubts);
+      sum.crashes, sum.drains, sum.edits, sum.doubts);
 }
 
 // A world in which nothing happens would keep every promise.
@@ -52,12 +53,14 @@ TEST(Simulation, MeetsWhatItIsAbout) {
     const auto counts = world.counts();
     sum.occurrences += counts.occurrences;
     sum.crashes += counts.crashes;
+    sum.drains += counts.drains;
     sum.edits += counts.edits;
     sum.doubts += counts.doubts;
     sum.skips += counts.skips;
   }
   EXPECT_GT(sum.occurrences, 1000);
   EXPECT_GT(sum.crashes, 5);
+  EXPECT_GT(sum.drains, 5);
   EXPECT_GT(sum.edits, 200);
   EXPECT_GT(sum.doubts, 20);
   EXPECT_GT(sum.skips, 20);
