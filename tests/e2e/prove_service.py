@@ -293,9 +293,9 @@ def prove_once_per_attempt(table, folder, given):
         api.add("warm", receiver.url("/warm"))
         retry = {"attempts": 3, "backoff_min": "10ms", "backoff_max": "50ms"}
         api.add("closes", receiver.url("/read-then-close"), retry=retry)
-        api.add("once", receiver.url("/read-then-close/once"), delivery="at_most_once")
+        api.add("single", receiver.url("/read-then-close/once"), delivery="at_most_once")
         for _ in range(50):
-            for name in ("warm", "closes", "warm", "once"):
+            for name in ("warm", "closes", "warm", "single"):
                 api.run_now(name)
             time.sleep(0.02)
         wait_until(lambda: all(not api.pages("/v2/runs", state=state)
