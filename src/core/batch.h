@@ -89,10 +89,13 @@ class EarlyClaims {
 };
 
 // Brings the open runs of a changed, paused, resumed or deleted job into line with its newest
-// revision, whose edit committed at `changed_at`. Runs in `in_flight` (their request may have
-// begun) are left alone. Of the others that are open:
+// revision, whose edit committed at `changed_at`. Runs in `in_flight` (their request
+// may have begun) are left alone. Of the others that are open:
 //   scheduled, never attempted, due > changed_at   rebound to the revision if `owed` holds their
-//                                                  due and the job is live; else deleted
+//                                                  due and the job is live; else deleted; left if
+//                                                  they are due by the store's clock under another
+//                                                  fence: that owner may have sent them, and their
+//                                                  Takeover decides
 //   never attempted (attempt 1, or no failure and no unknown), due <= changed_at
 //                                                  changed/deleted: ended cancelled(reason);
 //                                                  paused: left (held); resumed: left

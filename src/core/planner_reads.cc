@@ -125,6 +125,8 @@ bool Planner::State::take_row(const OpenRun& row) {
     return true;
   }
   TrackedRun& tracked = track(row, job);
+  // Its job's replan left it alone, for an owner before may have sent it.
+  tracked.excluded = job && row.fence != fence && row.revision < job->revision;
   if (row.fence == fence) {
     arm(tracked);  // never sent under its number: this process would know it
   } else {

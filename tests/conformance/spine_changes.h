@@ -76,6 +76,19 @@ TEST_P(SpineChanges, HoldARunThatWasDueWhenItsJobPaused) {
   EXPECT_THAT(open_numbers(), ElementsAre(due.no)) << "sent late, under catch_up.window";
 }
 
+TEST_P(SpineChanges, LeaveARunThatAnOwnerBeforeMayHaveSent) {
+  auto job = planned("report");
+  auto due = claimed(job, at(1s));
+  auto ahead = claimed(job, at(3s));
+  auto changed = change(job, [](auto& edited) { edited.schedule = "@every 1h"; });
+  world->clock().advance(2s);
+  acquire();
+  replanned(changed, Kind::changed);
+  EXPECT_THAT(open_numbers(), ElementsAre(due.no)) << "its takeover decides";
+  EXPECT_EQ(open_run(due.no).revision, job.revision);
+  EXPECT_FALSE(is_open(ahead.no)) << "nobody can have sent it";
+}
+
 TEST_P(SpineChanges, LeaveARunInFlightAlone) {
   auto job = planned("report");
   auto due = claimed(job, at(1s));

@@ -117,7 +117,7 @@ ItemOutcome ModelStore::apply_item(const core::Advance& item, Fence) {
   return {};
 }
 
-ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence) {
+ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence fence) {
   const auto found = jobs_.find(item.job);
   if (found == jobs_.end()) return {ItemStatus::stale, {}};
   JobRecord& record = found->second;
@@ -129,9 +129,11 @@ ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence) {
   for (auto& [no, run] : runs_) {
     if (run.open.job != item.job || run.open.state == RunState::ended) continue;
     if (std::ranges::find(item.in_flight, no) != item.in_flight.end()) continue;
+    const bool sent_perhaps = run.open.fence != fence && run.open.due <= clock_().wall;
     const bool ahead = run.open.kind == core::RunKind::scheduled && !tried(run.open) &&
                        run.open.due > item.changed_at;
     const bool owed = live && std::ranges::binary_search(item.owed, run.open.due);
+    if (ahead && sent_perhaps) continue;
     if (ahead && owed) {
       run.open.revision = item.revision;
     } else if (ahead) {

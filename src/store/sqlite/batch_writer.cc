@@ -132,6 +132,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
     Instant due;
     core::RunKind kind;
     bool attempted;
+    bool sent_perhaps;  // by an owner before
   };
   std::vector<Open> open;
   {
@@ -141,7 +142,9 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
       open.push_back({.run = {rows.integer(0)},
                       .due = rows.instant(1),
                       .kind = rows.as<core::RunKind>(2),
-                      .attempted = rows.integer(4) + rows.integer(5) > 0});
+                      .attempted = rows.integer(4) + rows.integer(5) > 0,
+                      .sent_perhaps = rows.integer(3) != fence_.value &&
+                                      rows.instant(1) <= transaction_.now()});
     }
   }
   const bool deleted = replan.change == Change::deleted;
@@ -152,6 +155,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
     if (std::ranges::find(replan.in_flight, run.run) != replan.in_flight.end()) continue;
     const bool ahead =
         run.kind == core::RunKind::scheduled && !run.attempted && run.due > replan.changed_at;
+    if (ahead && run.sent_perhaps) continue;
     if (ahead) {
       const bool owed =
           !live.paused && !live.deleted && std::ranges::binary_search(replan.owed, run.due);
