@@ -186,12 +186,12 @@ class Receiver:
         return [record for record in records
                 if all(record[key] == value for key, value in wanted.items())]
 
-    def wait_for(self, count, timeout=10.0, **wanted):
+    def wait_for(self, count, timeout=10.0, step=0.02, **wanted):
         """Waits for at least `count` records that match, and returns them."""
         def enough():
             found = self.records(**wanted)
             return found if len(found) >= count else None
-        return wait_until(enough, timeout, what=f"{count} requests {wanted or ''}")
+        return wait_until(enough, timeout, step, what=f"{count} requests {wanted or ''}")
 
     def stop(self):
         self.process.terminate()

@@ -6,81 +6,24 @@ Run it through `tools/prove service`. Beside each figure of speed stands the bar
 run: the same number of requests to the same receiver by libcurl alone (bench/bare_post).
 """
 
-import argparse
-import json
-import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import time
 
 import kill_run
+import load
+import proving
 from checker import instant_text, instant_us, percentile
 from client import Client
-from processes import (ROOT, Receiver, Server, clean_environment, program, wait_until)
+from load import add_many, bare_post, http_job, lateness
+from processes import ROOT, Receiver, Server, wait_until
+from proving import ms
 
 HERD = 10_000
 STEADY_JOBS = 1_000
 STEADY_S = 30
 TRIES = 200
-
-
-class Table:
-    """Rows as they come; prints itself at the end."""
-
-    def __init__(self):
-        self.rows = []
-
-    def add(self, point, bound, figure, holds=None):
-        self.rows.append((point, bound, figure, {True: "holds", False: "DOES NOT HOLD",
-                                                 None: "-"}[holds]))
-        print(f"  {point}: {figure} ({self.rows[-1][3]})", file=sys.stderr, flush=True)
-
-    def text(self):
-        heads = ("point", "bound", "figure", "")
-        widths = [max(len(row[column]) for row in [heads, *self.rows]) for column in range(4)]
-        lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(" |")
-                 for row in [heads, *self.rows]]
-        lines.insert(1, "-|-".join("-" * width for width in widths))
-        return "\n".join(lines)
-
-    def holds(self):
-        return not any(row[3] == "DOES NOT HOLD" for row in self.rows)
-
-
-def ms(us):
-    return f"{us / 1000:.2f} ms"
-
-
-def bare_post(url, *arguments):
-    """The figures of bench/bare_post, or None where it is not built."""
-    try:
-        path = program("CRONALLY_BARE_POST", "build/release/bench/bare_post")
-    except FileNotFoundError:
-        return None
-    done = subprocess.run([path, "--url", url, *arguments], capture_output=True, text=True,
-                          env=clean_environment())
-    return json.loads(done.stdout) if done.returncode == 0 else None
-
-
-def add_many(api, bodies):
-    """Jobs of any number, a thousand in a request."""
-    made = []
-    for start in range(0, len(bodies), 1000):
-        items = {"items": bodies[start:start + 1000]}
-        answer = api.send("POST", "/v2/jobs/bulk", items, timeout=120)
-        assert answer.status in (200, 201), answer
-        made += answer.json["items"]
-    return made
-
-
-def http_job(name, schedule, url, **more):
-    return {"name": name, "schedule": schedule, "target": {"type": "http", "url": url}, **more}
-
-
-def lateness(records):
-    return [record["t_us"] - instant_us(record["scheduled_at"]) for record in records]
 
 
 # ---- the points ------------------------------------------------------------------------------------
@@ -141,21 +84,14 @@ def prove_herd(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server, checks=False)
-        instant = (time.time_ns() // 1_000_000_000 + 30) * 1_000_000
-        schedule = f"@at {instant_text(instant)}"
-        add_many(api, [http_job(f"herd {number}", schedule, receiver.url("/herd"))
-                       for number in range(HERD)])
-        time.sleep(max(0.0, instant / 1e6 - time.time()) + 1)
-        records = receiver.wait_for(HERD, timeout=60, path="/herd")
-        took = max(record["t_us"] for record in records) - instant
+        herd = load.herd(server, receiver, HERD, "/herd")
+        took = herd.took()
         table.add("herd: 10,000 @at, instant to last arrival", "<= 1 s", f"{took / 1e6:.3f} s",
                   took <= 1_000_000)
         table.add("herd: requests, runs", "10,000 each once",
-                  f"{len(records)}, {len({record['run'] for record in records})}",
-                  len(records) == len({record["run"] for record in records}) == HERD)
-        early = [value for value in lateness(records) if value < -1000]
-        table.add("herd: early", "0", str(len(early)), not early)
+                  f"{len(herd.records)}, {len({record['run'] for record in herd.records})}",
+                  herd.each_once(HERD))
+        table.add("herd: early", "0", str(herd.early()), herd.early() == 0)
         bare = bare_post(receiver.url("/bare"), "--requests", str(HERD))
         if bare:
             table.add("herd: libcurl alone, 64 connections", "the limit", f"{bare['seconds']:.3f} s")
@@ -168,27 +104,11 @@ def prove_steady(table, folder, given):
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
-        api = Client(server, checks=False)
-        base = time.time_ns() // 1_000_000_000 * 1_000_000
-        add_many(api, [http_job(f"steady {number}", "@every 1s", receiver.url("/steady"),
-                                anchor=instant_text(base + number * 1000))
-                       for number in range(STEADY_JOBS)])
-        time.sleep(3)
-        begin = time.time_ns() // 1000
-        time.sleep(STEADY_S)
-        end = time.time_ns() // 1000
-        time.sleep(1)
-        records = [record for record in receiver.records(path="/steady")
-                   if begin <= instant_us(record["scheduled_at"]) < end]
-        arrived = lateness(records)
-        wanted = STEADY_JOBS * STEADY_S
-        table.add("steady: 1,000/s for 30 s, requests", f"{wanted} +- 0.1 %", str(len(records)),
-                  abs(len(records) - wanted) <= wanted / 1000)
-        query = {"since": instant_text(begin), "until": instant_text(end)}
-        runs = [run for run in api.pages("/v2/runs", **query) if run["attempts"]]
-        sent = [instant_us(run["attempts"][0]["first_byte_at"]) - instant_us(run["scheduled_at"])
-                for run in runs if run["attempts"][0].get("first_byte_at")]
-        for words, values in (("ledger", sent), ("receiver", arrived)):
+        seen = load.steady(Client(server, checks=False), receiver, STEADY_S, STEADY_JOBS)
+        table.add("steady: 1,000/s for 30 s, requests", f"{seen.wanted} +- 0.1 %",
+                  str(len(seen.records)),
+                  abs(len(seen.records) - seen.wanted) <= seen.wanted / 1000)
+        for words, values in (("ledger", seen.sent), ("receiver", seen.arrived)):
             p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
             judged = words == "ledger"
             table.add(f"steady: lateness p50, {words}", "<= 2 ms", ms(p50),
@@ -319,21 +239,10 @@ POINTS = {"once": prove_once, "kill": prove_kill, "start": prove_start, "herd": 
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    arguments.add_argument("--only", nargs="*", choices=sorted(POINTS), default=list(POINTS))
+    arguments = proving.parser(POINTS, __doc__.split("\n", 1)[0])
     arguments.add_argument("--kills", type=int, default=50)
     arguments.add_argument("--seed", type=int, default=1)
-    given = arguments.parse_args()
-    table = Table()
-    for name in given.only:
-        print(f"{name}:", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                POINTS[name](table, pathlib.Path(folder), given)
-            except Exception as error:  # a point that cannot be shown does not hold
-                table.add(name, "shown", f"{type(error).__name__}: {str(error)[:160]}", False)
-    print(table.text())
-    return 0 if table.holds() else 1
+    return proving.prove(POINTS, arguments.parse_args())
 
 
 if __name__ == "__main__":

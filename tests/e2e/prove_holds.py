@@ -1,0 +1,23 @@
+"""What one machine promises under load, faults and bad input: point, bound, figure, holds or not.
+
+    prove_holds.py [--only POINT ...]
+
+Run it through `tools/prove holds`. The points stand in prove_speed.py and prove_large.py.
+"""
+
+import sys
+
+import proving
+import prove_large
+import prove_speed
+
+POINTS = {**prove_speed.POINTS, **prove_large.POINTS}
+
+
+def main():
+    given = proving.parser(POINTS, __doc__.split("\n", 1)[0]).parse_args()
+    return proving.prove(POINTS, given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
