@@ -69,7 +69,7 @@ net::Reply reply(Shared& shared, const net::Request& request) {
     Answer result = answer(shared, request);
     return result ? std::move(*result) : problem_of(result.error());
   } catch (const Unavailable& outage) {
-    return problem_of({"unavailable", outage.what()});
+    return problem_of({outage.code(), outage.what()});
   }
 }
 

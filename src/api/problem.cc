@@ -19,7 +19,8 @@ constexpr ProblemCode codes[] = {
     {"cursor_expired", 410},    {"precondition_failed", 412},  {"unsupported_media_type", 415},
     {"invalid_job", 422},       {"invalid_schedule", 422},     {"invalid_account", 422},
     {"invalid_token", 422},     {"idempotency_mismatch", 422}, {"internal_error", 500},
-    {"undecided", 503},         {"unavailable", 503},
+    {"undecided", 503},         {"unavailable", 503},          {"disk_full", 503},
+    {"database_removed", 503},  {"database_corrupt", 503},
 };
 
 std::string_view title_of(int status) {

@@ -26,10 +26,16 @@ struct Error {
 };
 
 // An outage (database or network down): thrown, and caught only at the top of a supervised loop
-// and at the HTTP border. The text says what is down and what is tried next.
+// and at the HTTP border. The text says what is down and what is tried next. `code`, where given,
+// is stable and part of the API, as an Error's is ("disk_full").
 class Unavailable : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Unavailable(const std::string& text, std::string code = "unavailable")
+      : std::runtime_error(text), code_(std::move(code)) {}
+  const std::string& code() const { return code_; }
+
+ private:
+  std::string code_;
 };
 
 }  // namespace cronally

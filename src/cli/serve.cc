@@ -184,8 +184,11 @@ Result<void> Server::open_data() {
   if (!vault) return fail(vault.error());
   vault_.emplace(std::move(*vault));
 
-  auto database = store::open_sqlite(
-      {.file = file, .clock = std::shared_ptr<const runtime::Clock>(&clock_, [](auto*) {})});
+  auto database =
+      store::open_sqlite({.file = file,
+                          .clock = std::shared_ptr<const runtime::Clock>(&clock_, [](auto*) {}),
+                          .ballast = dir_ / "ballast",
+                          .health = &health_});
   if (!database) return fail(database.error());
   database_ = std::move(*database);
   if (database_->accounts().all().empty()) {
@@ -275,13 +278,23 @@ void Server::run_until_stopped() {
   log::info("serve", "stopped", {{"drained", complete}});
 }
 
+// A database that fails its first reads and writes refuses the start, like one that does not open.
+Result<void> start_or_say_why(Server& server) {
+  try {
+    return server.start();
+  } catch (const Unavailable& outage) {
+    return fail(outage.code(), outage.what());
+  }
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
   log::configure(level_of(options.log_level),
                  options.log_format == "json" ? log::Format::json : log::Format::text);
   Server server(options);
-  if (auto started = server.start(); !started) {
+  auto started = start_or_say_why(server);
+  if (!started) {
     std::fprintf(stderr, "cronally: %s\n", started.error().message.c_str());
     return started.error().code == "already_running" ? 5 : 1;
   }

@@ -104,6 +104,18 @@ class SqliteWithoutSpace : public SqliteFaults {
     job = create(*jobs, "made before");
   }
 
+  void reopen_with_ballast() {
+    spine.reset();
+    jobs.reset();
+    engine.reset();
+    auto connection = std::make_unique<sqlite::Connection>(file, sqlite::Connection::Mode::write);
+    engine.emplace(file, std::move(connection), clock,
+                   sqlite::FileWatch::Options{
+                       .file = file, .ballast = sqlite::Ballast(directory.path() / "ballast")});
+    spine.emplace(*engine);
+    jobs.emplace(*engine);
+  }
+
   void pages_max(const std::string& count) {
     engine->writer.between(
         [&](sqlite::Connection& db) { db.execute("PRAGMA max_page_count = " + count); });
@@ -165,6 +177,28 @@ TEST_F(SqliteWithoutSpace, NobodyIsToldOfWhatWasNotWritten) {
   EXPECT_THROW(create(*jobs, "big", 200'000), Unavailable);
   EXPECT_EQ(engine->bell.run_tick(), tick);
   EXPECT_EQ(engine->bell.changes().at(static_cast<std::size_t>(job.shard.value)), change);
+}
+
+TEST_F(SqliteWithoutSpace, TheBallastLetsOutcomesBeWrittenAndNothingGrow) {
+  const auto fate = fate_of(*spine, {fence, {claim(job, start)}});
+  const RunNo run = std::get<core::BatchCommitted>(fate).outcomes.at(0).run;
+  reopen_with_ballast();
+  fill_disk();
+  try {
+    create(*jobs, "big", 200'000);
+    FAIL() << "it was taken";
+  } catch (const Unavailable& outage) {
+    EXPECT_EQ(outage.code(), "disk_full");
+  }
+  auto refused = fate_of(*spine, {fence, {claim(job, start + 1s)}});
+  EXPECT_EQ(std::get<core::BatchRefused>(refused).error.code, "disk_full");
+  auto ended = fate_of(*spine, {fence, {core::End{run, job.shard, core::Verdict::cancelled}}});
+  EXPECT_TRUE(std::holds_alternative<core::BatchCommitted>(ended));
+
+  free_disk();
+  clock->advance(sqlite::FileWatch::look_every);
+  engine->writer.between([](sqlite::Connection&) {});  // it looks before its next work
+  EXPECT_EQ(create(*jobs, "big", 200'000).revision, 1);
 }
 
 // ---- files that cannot be opened ----------------------------------------------------------------

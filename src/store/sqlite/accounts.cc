@@ -95,28 +95,30 @@ Account SqliteAccounts::account(AccountNo account) {
 }
 
 void SqliteAccounts::change_account(const Account& changed, const std::vector<NewSecret>& secrets) {
-  engine_.writer.write([&](Transaction& transaction) {
-    auto& db = transaction.db();
-    auto before = read_account(db, changed.no);
-    db.use("account_update")
-        .bind(changed.no)
-        .bind(changed.name)
-        .bind_blob(changed.sealed_signing_secret)
-        .bind(url_of(changed))
-        .bind(headers_of(changed))
-        .run();
-    for (const auto& secret : secrets) {
-      db.use("secret_insert").bind(secret.id).bind_null().bind_blob(secret.sealed).run();
-    }
-    if (!changed.failure_webhook) drop_notices(db, changed.no);
-    if (!before || !before->failure_webhook) return;
-    for (const auto& [name, id] : before->failure_webhook->secret_headers) {
-      bool kept = changed.failure_webhook &&
-                  std::ranges::any_of(changed.failure_webhook->secret_headers,
-                                      [&](const auto& header) { return header.second == id; });
-      if (!kept) db.use("secret_delete").bind(id).run();
-    }
-  });
+  engine_.writer.write(
+      [&](Transaction& transaction) {
+        auto& db = transaction.db();
+        auto before = read_account(db, changed.no);
+        db.use("account_update")
+            .bind(changed.no)
+            .bind(changed.name)
+            .bind_blob(changed.sealed_signing_secret)
+            .bind(url_of(changed))
+            .bind(headers_of(changed))
+            .run();
+        for (const auto& secret : secrets) {
+          db.use("secret_insert").bind(secret.id).bind_null().bind_blob(secret.sealed).run();
+        }
+        if (!changed.failure_webhook) drop_notices(db, changed.no);
+        if (!before || !before->failure_webhook) return;
+        for (const auto& [name, id] : before->failure_webhook->secret_headers) {
+          bool kept = changed.failure_webhook &&
+                      std::ranges::any_of(changed.failure_webhook->secret_headers,
+                                          [&](const auto& header) { return header.second == id; });
+          if (!kept) db.use("secret_delete").bind(id).run();
+        }
+      },
+      Need::room);
 }
 
 std::vector<Token> SqliteAccounts::tokens(AccountNo account) {
@@ -138,11 +140,13 @@ Result<Token> SqliteAccounts::create_token(AccountNo account, const Token& token
                                            std::string_view digest) {
   auto made = token;
   bool inserted = false;
-  engine_.writer.write([&](Transaction& transaction) {
-    insert_token(transaction, account, token, digest);
-    inserted = transaction.db().changes() > 0;
-    made.created_at = transaction.now();
-  });
+  engine_.writer.write(
+      [&](Transaction& transaction) {
+        insert_token(transaction, account, token, digest);
+        inserted = transaction.db().changes() > 0;
+        made.created_at = transaction.now();
+      },
+      Need::room);
   if (!inserted) {
     return fail("name_taken", "a token named '" + token.name + "' exists already");
   }

@@ -1,6 +1,8 @@
 #include "store/sqlite/engine.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <future>
 
 #include "base/check.h"
@@ -24,14 +26,31 @@ constexpr Duration answer_age_max = 24h;
 constexpr Duration prune_every = 10s;
 constexpr std::int64_t changes_per_prune = 20'000;
 
+// The log is written back into the database once it has so many pages (4 KiB each).
+constexpr int log_pages_max = 2'000;
+
 [[noreturn]] void rethrow_as_outage(std::exception_ptr error) {
   try {
     std::rethrow_exception(error);
   } catch (const SqliteError& sqlite) {
     if (sqlite.primary() == SQLITE_FULL) {
-      throw Unavailable("the disk is full; nothing was written. Free space, then try again");
+      throw Unavailable("the disk is full; nothing was written. Free space, then try again",
+                        "disk_full");
     }
     throw Unavailable(std::string("the database refused the write: ") + sqlite.what());
+  }
+}
+
+// Not a fault of the piece of work that met it, but of the file or the disk under all of them.
+bool concerns_all(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const SqliteError& sqlite) {
+    const int code = sqlite.primary();
+    return code == SQLITE_FULL || code == SQLITE_IOERR || code == SQLITE_CORRUPT ||
+           code == SQLITE_NOTADB;
+  } catch (...) {
+    return false;
   }
 }
 
@@ -138,8 +157,12 @@ std::int64_t Transaction::shard_changed(ShardNo shard) {
 // ---- Writer -----------------------------------------------------------------------------------
 
 Writer::Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const runtime::Clock> clock,
-               Bell& bell)
-    : db_(std::move(connection)), clock_(std::move(clock)), bell_(bell), boot_(clock_->boot()) {
+               Bell& bell, FileWatch::Options watch)
+    : db_(std::move(connection)),
+      clock_(std::move(clock)),
+      bell_(bell),
+      watch_(std::move(watch)),
+      boot_(clock_->boot()) {
   {
     auto meta = db_->use("meta_read");
     CHECK(meta.step(), "the database has its meta row");
@@ -149,6 +172,14 @@ Writer::Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const run
     resume_at_ = meta.instant(2) + (same_boot ? clock_->steady() - steady : core::lead_max);
     last_stamp_ = last_commit_ = resume_at_;
   }
+  // Instead of SQLite's own checkpoints, which tell nobody when their fsync fails.
+  sqlite3_wal_hook(
+      db_->handle(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      &log_pages_);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -176,12 +207,16 @@ void Writer::check_room() {
   throw Unavailable("the database has too many writes waiting; try again in a few seconds");
 }
 
-void Writer::submit(Work work, Done done) { enqueue({std::move(work), std::move(done), {}}); }
+void Writer::submit(Work work, Done done, Need need) {
+  enqueue({std::move(work), std::move(done), {}, need});
+}
 
-void Writer::write(Work work) {
+void Writer::write(Work work, Need need) {
   check_room();
   std::promise<std::exception_ptr> committed;
-  submit(std::move(work), [&](std::exception_ptr error) { committed.set_value(std::move(error)); });
+  submit(
+      std::move(work), [&](std::exception_ptr error) { committed.set_value(std::move(error)); },
+      need);
   if (auto error = committed.get_future().get()) rethrow_as_outage(error);
 }
 
@@ -194,22 +229,33 @@ void Writer::between(std::function<void(Connection&)> task) {
   if (auto error = finished.get_future().get()) rethrow_as_outage(error);
 }
 
+// What is queued, as far as it may share a commit; or one task. Empty: it is time to look around,
+// or to stop.
+std::vector<Writer::Queued> Writer::next_group() {
+  std::vector<Queued> group;
+  std::unique_lock lock(mutex_);
+  filled_.wait_for(lock, FileWatch::look_every, [this] { return stopping_ || !queue_.empty(); });
+  while (!queue_.empty() && group.size() < works_per_commit) {
+    if (queue_.front().task && !group.empty()) break;
+    group.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    if (group.back().task) break;
+  }
+  return group;
+}
+
 void Writer::run() {
   while (true) {
-    std::vector<Queued> group;
-    {
-      std::unique_lock lock(mutex_);
-      filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      while (!queue_.empty() && group.size() < works_per_commit) {
-        if (queue_.front().task && !group.empty()) break;
-        group.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-        if (group.back().task) break;
-      }
+    auto group = next_group();
+    watch_.look(clock_->steady());
+    if (group.empty()) {
+      std::lock_guard lock(mutex_);
+      if (stopping_ && queue_.empty()) return;
+      continue;
     }
     if (!group.front().task) {
       commit(group);
+      checkpoint();
       continue;
     }
     std::exception_ptr error;
@@ -223,39 +269,86 @@ void Writer::run() {
 }
 
 void Writer::commit(std::vector<Queued>& group) {
-  std::vector<std::exception_ptr> errors(group.size());
+  Errors errors(group.size());
   Effects effects;
-  try {
-    db_->execute("BEGIN IMMEDIATE");
-    const auto [now, steady] = clock_->now();
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      Transaction transaction(*db_, now, last_stamp_);
-      errors[i] = perform(group[i].work, transaction);
-      if (!errors[i]) effects.add(std::move(transaction.effects()));
-    }
-    Transaction closing(*db_, now, last_stamp_);
-    prune(closing);
-    last_commit_ = std::max(last_commit_, now);
-    db_->use("meta_commit")
-        .bind(std::max(last_commit_, last_stamp_))
-        .bind(steady.time_since_epoch().count())
-        .bind(boot_)
-        .run();
-    db_->execute("COMMIT");
-  } catch (const SqliteError& error) {
-    if (error.primary() == SQLITE_IOERR) {
-      log::error("store",
-                 "the disk failed a write or an fsync; the server ends so that the next "
-                 "start reads what is really stored",
-                 {{"error", error.what()}});
-      std::_Exit(74);  // EX_IOERR, sysexits(3)
-    }
-    if (!sqlite3_get_autocommit(db_->handle())) db_->execute("ROLLBACK");
-    std::ranges::fill(errors, std::current_exception());
-    effects = {};
-  }
+  // Once more when the disk was found full: with the ballast's space, without what needs room.
+  if (!try_commit(group, errors, effects)) try_commit(group, errors, effects);
   bell_.ring(effects);
   for (std::size_t i = 0; i < group.size(); ++i) group[i].done(errors[i]);
+}
+
+// False: nothing was written, and the group may be tried again.
+bool Writer::try_commit(std::vector<Queued>& group, Errors& errors, Effects& effects) {
+  std::ranges::fill(errors, nullptr);
+  effects = {};
+  bool again = false;
+  try {
+    write_group(group, errors, effects);
+    if (watch_.files_in_place()) return true;
+    std::ranges::fill(errors, watch_.refusal(Need::little));
+  } catch (const SqliteError& error) {
+    std::ranges::fill(errors, std::current_exception());
+    again = failed(error);
+  }
+  effects = {};
+  return !again;
+}
+
+void Writer::write_group(std::vector<Queued>& group, Errors& errors, Effects& effects) {
+  bool any = false;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    errors[i] = watch_.refusal(group[i].need);
+    any |= !errors[i];
+  }
+  if (!any) return;
+  db_->execute("BEGIN IMMEDIATE");
+  const auto [now, steady] = clock_->now();
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (errors[i]) continue;
+    Transaction transaction(*db_, now, last_stamp_);
+    errors[i] = perform(group[i].work, transaction);
+    if (!errors[i]) effects.add(std::move(transaction.effects()));
+  }
+  Transaction closing(*db_, now, last_stamp_);
+  prune(closing);
+  last_commit_ = std::max(last_commit_, now);
+  db_->use("meta_commit")
+      .bind(std::max(last_commit_, last_stamp_))
+      .bind(steady.time_since_epoch().count())
+      .bind(boot_)
+      .run();
+  db_->execute("COMMIT");
+}
+
+// What an error of the file means for the store. True: what met it may be tried once more.
+bool Writer::failed(const SqliteError& error) {
+  const int cause = sqlite3_system_errno(db_->handle());  // before anything else is called
+  // The log's index and a quota report a lack of space as an error of input and output.
+  const bool no_space = error.primary() == SQLITE_FULL ||
+                        (error.primary() == SQLITE_IOERR && error.code() != SQLITE_IOERR_FSYNC &&
+                         (cause == ENOSPC || cause == EDQUOT));
+  if (error.primary() == SQLITE_IOERR && !no_space) {
+    log::error("store",
+               "the disk failed a write or an fsync; the server ends so that the next "
+               "start reads what is really stored",
+               {{"error", error.what()}});
+    std::_Exit(74);  // EX_IOERR, sysexits(3)
+  }
+  if (!sqlite3_get_autocommit(db_->handle())) db_->execute("ROLLBACK");
+  if (error.primary() == SQLITE_CORRUPT || error.primary() == SQLITE_NOTADB) {
+    watch_.damaged(error.what());
+  }
+  return no_space && watch_.out_of_space();
+}
+
+// Writes the log back, as far as readers let it, when it has grown enough.
+void Writer::checkpoint() {
+  if (log_pages_ < log_pages_max) return;
+  log_pages_ = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_->handle(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY) return;
+  (void)failed(SqliteError(code, sqlite3_errmsg(db_->handle())));
 }
 
 // Undoes a failed piece alone; a failure that ended the whole transaction is thrown on.
@@ -265,7 +358,7 @@ std::exception_ptr Writer::perform(Work& work, Transaction& transaction) {
     work(transaction);
   } catch (...) {
     auto error = std::current_exception();
-    if (sqlite3_get_autocommit(db_->handle())) throw;
+    if (sqlite3_get_autocommit(db_->handle()) || concerns_all(error)) throw;
     db_->execute("ROLLBACK TO work");
     db_->execute("RELEASE work");
     return error;

@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "runtime/clock.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/file_watch.h"
 
 namespace cronally::store::sqlite {
 
@@ -88,6 +89,7 @@ class Transaction {
   Effects effects_;
 };
 
+// May be run a second time, when all of the first is undone: it sets what it captures anew.
 using Work = std::function<void(Transaction&)>;
 // Null when the work is committed, else why it is not: nothing of it was written.
 using Done = std::function<void(std::exception_ptr)>;
@@ -95,25 +97,27 @@ using Done = std::function<void(std::exception_ptr)>;
 // The one connection and thread that write. What is queued while a commit is under way joins the
 // next one (group commit), in order; a piece of work that throws is undone alone.
 //
-// A failed fsync ends the process: the kernel may have dropped the pages, and a retry would
-// report success (PostgreSQL calls it "fsyncgate"); the next start reads what is really there.
+// A failed fsync, of a commit or of a checkpoint, ends the process: the kernel may have dropped
+// the pages, and a retry would report success (PostgreSQL calls it "fsyncgate"); the next start
+// reads what is really there. A full disk, a removed file and a damaged one: file_watch.h.
 class Writer {
  public:
   Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const runtime::Clock> clock,
-         Bell& bell);
+         Bell& bell, FileWatch::Options watch = {});
   ~Writer();  // commits what is queued
 
   // As Acquisition::resume_at, when the database was opened.
   Instant resume_at() const { return resume_at_; }
 
   // Never waits: for the machine, which has two batches under way at most.
-  void submit(Work work, Done done);
+  void submit(Work work, Done done, Need need = Need::little);
 
   // Waits for the commit; throws what `work` threw, SQLite's errors as Unavailable, and
   // Unavailable at once while too much waits already.
-  void write(Work work);
+  void write(Work work, Need need = Need::little);
 
-  // Runs `task` on the writer's thread between two commits, and waits for it.
+  // Runs `task` on the writer's thread between two commits, and waits for it. It reads: of what
+  // befalls the files it takes no notice.
   void between(std::function<void(Connection&)> task);
 
  private:
@@ -121,11 +125,18 @@ class Writer {
     Work work;
     Done done;
     std::function<void(Connection&)> task;  // instead of work
+    Need need = Need::little;
   };
+  using Errors = std::vector<std::exception_ptr>;  // one for each piece of a group
 
   void run();
+  std::vector<Queued> next_group();
   void commit(std::vector<Queued>& group);
+  bool try_commit(std::vector<Queued>& group, Errors& errors, Effects& effects);
+  void write_group(std::vector<Queued>& group, Errors& errors, Effects& effects);
+  bool failed(const SqliteError& error);
   std::exception_ptr perform(Work& work, Transaction& transaction);
+  void checkpoint();
   void prune(Transaction& transaction);
   void enqueue(Queued&& queued);
   void check_room();
@@ -133,6 +144,8 @@ class Writer {
   std::unique_ptr<Connection> db_;
   std::shared_ptr<const runtime::Clock> clock_;
   Bell& bell_;
+  FileWatch watch_;
+  int log_pages_ = 0;  // of the WAL, after the newest commit
   Instant last_stamp_{};
   std::string boot_;
   Instant resume_at_;
@@ -200,8 +213,9 @@ class Readers {
 
 struct Engine {
   Engine(std::filesystem::path file, std::unique_ptr<Connection> connection,
-         std::shared_ptr<const runtime::Clock> clock)
-      : writer(std::move(connection), clock, bell), readers(std::move(file), clock) {}
+         std::shared_ptr<const runtime::Clock> clock, FileWatch::Options watch = {})
+      : writer(std::move(connection), clock, bell, std::move(watch)),
+        readers(std::move(file), clock) {}
 
   Bell bell;
   Writer writer;

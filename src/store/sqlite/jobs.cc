@@ -183,7 +183,7 @@ template <class T>
 Result<T> write_or_undo(Writer& writer, const std::function<T(Transaction&)>& work) {
   std::optional<T> value;
   try {
-    writer.write([&](Transaction& transaction) { value.emplace(work(transaction)); });
+    writer.write([&](Transaction& transaction) { value.emplace(work(transaction)); }, Need::room);
   } catch (Undo& undo) {
     return fail(std::move(undo.error));
   }

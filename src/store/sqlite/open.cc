@@ -26,7 +26,12 @@ using sqlite::SqliteError;
 class SqliteDatabase : public Database {
  public:
   SqliteDatabase(const SqliteOptions& options, std::unique_ptr<Connection> connection)
-      : engine_(options.file, std::move(connection), options.clock) {}
+      : engine_(
+            options.file, std::move(connection), options.clock,
+            {.file = options.file,
+             .ballast = options.ballast.empty() ? std::nullopt
+                                                : std::optional(sqlite::Ballast(options.ballast)),
+             .health = options.health}) {}
 
   Spine& spine() override { return spine_; }
   Jobs& jobs() override { return jobs_; }
@@ -132,7 +137,7 @@ void configure(Connection& db) {
 #endif
   db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = " + synchronous +
              "; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16384;"
-             "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2000;"
+             "PRAGMA journal_size_limit = 67108864;"
              "PRAGMA temp_store = MEMORY");
 }
 
@@ -145,8 +150,11 @@ void create_private(const std::filesystem::path& file) {
 Error open_error(const SqliteError& error, const std::filesystem::path& file) {
   const std::string name = "'" + file.string() + "'";
   if (error.primary() == SQLITE_NOTADB || error.primary() == SQLITE_CORRUPT) {
-    return {"database_corrupt",
-            name + " is damaged (" + error.what() + "); restore it from a backup"};
+    return {"database_corrupt", name + " is damaged (" + error.what() +
+                                    "); put a backup in its place with `cronally restore FILE`"};
+  }
+  if (error.primary() == SQLITE_FULL) {
+    return {"database_unreadable", name + " cannot be opened: the disk is full; free space"};
   }
   return {"database_unreadable",
           name + " cannot be opened (" + error.what() + "); check the path and its permissions"};
@@ -158,6 +166,9 @@ Result<std::unique_ptr<Database>> open_sqlite(const SqliteOptions& options) {
   try {
     create_private(options.file);
     auto connection = std::make_unique<Connection>(options.file, Connection::Mode::write);
+    if (sqlite3_db_readonly(connection->handle(), "main") == 1) {
+      throw SqliteError(SQLITE_READONLY, "the file or its disk is read-only");
+    }
     configure(*connection);
     if (auto migrated = migrate(*connection, *options.clock, options.file); !migrated) {
       return fail(migrated.error());

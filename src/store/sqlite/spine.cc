@@ -20,6 +20,8 @@ core::BatchRefused refusal(const std::exception_ptr& error) {
       return {{"disk_full", "the disk is full; claims wait until there is space"}};
     }
     return {{"database_error", sqlite.what()}};
+  } catch (const Unavailable& outage) {
+    return {{outage.code(), outage.what()}};
   } catch (const std::exception& other) {
     return {{"database_error", other.what()}};
   }
@@ -54,6 +56,8 @@ Acquisition SqliteSpine::acquire(NodeId node) {
   acquired.resume_at = engine_.writer.resume_at();
   engine_.writer.write([&](Transaction& transaction) {
     auto& db = transaction.db();
+    acquired.shards.clear();  // a full disk has it done twice
+    acquired.jobs.clear();
     {
       auto next = db.use("fence_next");
       CHECK(next.step(), "the database has its meta row");
@@ -74,6 +78,9 @@ Acquisition SqliteSpine::acquire(NodeId node) {
 }
 
 void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
+  const bool claims = std::ranges::any_of(batch.items, [](const core::Item& item) {
+    return std::holds_alternative<core::Claim>(item);
+  });
   auto committed = std::make_shared<core::BatchCommitted>();
   engine_.writer.submit(
       [batch = std::move(batch), committed](Transaction& transaction) {
@@ -88,7 +95,8 @@ void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)>
         auto refused = refusal(error);
         runtime::log::error("store", "a batch was refused", {{"error", refused.error.message}});
         done(std::move(refused));
-      });
+      },
+      claims ? Need::room : Need::little);
 }
 
 std::vector<core::OpenRun> SqliteSpine::read_open_runs(Instant until, std::size_t limit) {
