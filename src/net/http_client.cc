@@ -63,7 +63,8 @@ class HttpClient::Impl {
 
   const HttpClientOptions options_;
   const runtime::Clock& clock_;
-  const runtime::SystemClock timer_clock_;  // time-outs are real even where the wall is a test's
+  // Time-outs are real even where the wall is a test's.
+  const runtime::SystemClock timer_clock_{runtime::SystemClock::Hooks::ignore};
   TransferCounters counters_;
   std::atomic<std::uint64_t> submitted_{0}, finished_{0};
 

@@ -7,6 +7,7 @@
 // be called from any thread.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/time.h"
@@ -19,6 +20,10 @@ class Clock {
 
   // Both clocks, read together: within 50 us of each other unless the machine is overloaded.
   virtual Now now() const = 0;
+
+  // How long a thread sleeps so that `length` passes on this clock: `length`, but for a test's
+  // clock that runs faster.
+  virtual Duration sleep_for(Duration length) const { return length; }
 
   Instant wall() const { return now().wall; }
   SteadyInstant steady() const { return now().steady; }
@@ -33,18 +38,32 @@ class Clock {
   Clock& operator=(const Clock&) = default;
 };
 
-// The kernel's clocks, floored to the microsecond. In builds with the CMake option
-// CRONALLY_TEST_HOOKS the environment variable CRONALLY_TEST_CLOCK_OFFSET (a duration such as
-// "90s" or "-2h", read once when the clock is made) shifts `wall`; an unreadable value is a CHECK.
+// The kernel's clocks, floored to the microsecond.
+//
+// Builds with the CMake option CRONALLY_TEST_HOOKS read two variables when a clock is made; what
+// cannot be read is a CHECK:
+//   CRONALLY_TEST_CLOCK_OFFSET=-2h   shifts `wall` for good
+//   CRONALLY_TEST_CLOCK_FILE=FILE    names a file that may be replaced while the program runs
+//                                    (looked at every 2 ms), with any of these words in it:
+//     offset=-1h   shifts `wall`: somebody sets the clock
+//     ahead=10m    shifts both clocks: the machine was suspended
+//     rate=60      both clocks run so many times as fast from the moment the word is read
 class SystemClock final : public Clock {
  public:
-  SystemClock();
+  enum class Hooks { heed, ignore };
+  explicit SystemClock(Hooks hooks = Hooks::heed);
+  ~SystemClock() override;
+  SystemClock(const SystemClock&) = delete;
+  SystemClock& operator=(const SystemClock&) = delete;
+
   Now now() const override;
   // The kernel's boot id, random(4).
   std::string boot() const override;
+  Duration sleep_for(Duration length) const override;
 
  private:
-  Duration wall_offset_{};
+  class Hook;
+  std::unique_ptr<Hook> hook_;  // null: as the kernel has it
 };
 
 }  // namespace cronally::runtime

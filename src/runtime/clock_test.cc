@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "base/text.h"
 #include "runtime/clock_manual.h"
 #include "runtime/deadline.h"
+#include "runtime/test_directory.h"
 
 namespace cronally::runtime {
 namespace {
@@ -50,6 +54,42 @@ TEST(SystemClock, TheTestHookShiftsTheWallClockOnly) {
     EXPECT_GE(there.steady, before.steady);
     EXPECT_LE(there.steady, after.steady);
   }
+}
+
+TEST(SystemClock, AFileMovesItsClocksWhileTheyRun) {
+  const TestDirectory directory;
+  const auto file = directory.path() / "clock";
+  const auto write = [&](const char* words) {
+    std::ofstream(file.string() + ".new") << words;
+    std::filesystem::rename(file.string() + ".new", file);
+    std::this_thread::sleep_for(5ms);  // it is looked at every 2 ms
+  };
+  write("");
+  ::setenv("CRONALLY_TEST_CLOCK_FILE", file.c_str(), 1);
+  const SystemClock clock;
+  const SystemClock plain{SystemClock::Hooks::ignore};
+  ::unsetenv("CRONALLY_TEST_CLOCK_FILE");
+  const auto ahead = [&] {
+    const Now there = clock.now();
+    const Now here = plain.now();
+    return std::pair{there.wall - here.wall, there.steady - here.steady};
+  };
+  const auto near = [](Duration found, Duration wanted) {
+    return found <= wanted && found > wanted - 1s;
+  };
+  EXPECT_TRUE(near(ahead().first, 0s));
+  write("offset=-1h");
+  EXPECT_TRUE(near(ahead().first, -1h));
+  EXPECT_TRUE(near(ahead().second, 0s));
+  write("ahead=10m");
+  EXPECT_TRUE(near(ahead().first, 10min));
+  EXPECT_TRUE(near(ahead().second, 10min));
+  write("rate=1000");
+  EXPECT_EQ(clock.sleep_for(2s), 2ms);
+  const auto [wall, steady] = ahead();
+  EXPECT_GT(steady, 1s) << "5 ms and more, a thousand times as fast";
+  write("");
+  EXPECT_GE(ahead().second, steady) << "what has passed has passed";
 }
 #endif
 
