@@ -95,6 +95,13 @@ struct ChangesRead {
   std::vector<std::pair<ShardNo, std::int64_t>> seen;
 };
 
+// The rules of zones changed (tzdata was replaced): schedules compiled anew. They hold from now on:
+// what is claimed ahead and no longer owed ends cancelled(changed), what is owed now and was passed
+// over is claimed. A job told in another revision than the one known is left to its change.
+struct SchedulesChanged {
+  std::vector<PlannedJob> jobs;
+};
+
 // The answer to ReadOpenRuns.
 struct RunsRead {
   std::uint64_t read = 0;
@@ -121,8 +128,8 @@ struct Woke {};
 // Stop claiming; finish what is in flight; withdraw and leave the rest to the successor.
 struct DrainStarted {};
 
-using Event = std::variant<ShardsAcquired, ChangesRead, RunsRead, BatchDone, AttemptEnded, Woke,
-                           DrainStarted>;
+using Event = std::variant<ShardsAcquired, ChangesRead, SchedulesChanged, RunsRead, BatchDone,
+                           AttemptEnded, Woke, DrainStarted>;
 
 // ---- Actions ----------------------------------------------------------------------------------
 

@@ -200,6 +200,57 @@ void Planner::State::finish_replan(const Replan& replan, ItemStatus status) {
   job->read_after = job->hidden = false;
 }
 
+void Planner::State::on(SchedulesChanged& event) {
+  if (stopped()) return;
+  if (recompiled.empty()) recompiled_at = now.wall;
+  for (auto& planned : event.jobs) {
+    JobEntry* job = find_job(planned.no);
+    if (!job || job->revision != planned.revision) continue;
+    job->schedule = std::move(planned.schedule);
+    if (job->paused || job->deleted) continue;
+    job->next_due = never;
+    recompiled.push_back(job->no);
+  }
+}
+
+// Brings what is claimed in (recompiled_at, cursor] into line with the new rules; beyond the
+// cursor they hold anyway. A job whose replan is open waits for it. True: a batch is under way.
+bool Planner::State::settle_recompiled() {
+  std::vector<Item> items;
+  std::vector<JobNo> left;
+  for (const JobNo no : recompiled) {
+    JobEntry* job = find_job(no);
+    if (!job || job->paused || job->deleted) continue;
+    if (job->dirty || items.size() >= options.claims_per_batch) {
+      left.push_back(no);
+      continue;
+    }
+    const Instant cursor = shards[job->shard].cursor;
+    cancel_unowed(*job);
+    const Instant from = std::max(recompiled_at, job->changed_at);
+    for (auto due = cron::next(job->schedule, from); due && *due <= cursor;
+         due = cron::next(job->schedule, *due)) {
+      add_claim(*job, *due, items);  // `present` where the old rules owed it too
+    }
+    set_next_due(*job, cron::next(job->schedule, std::max(cursor, job->changed_at)));
+  }
+  recompiled = std::move(left);
+  if (items.empty()) return false;
+  submit(plan_lane, std::move(items));
+  return true;
+}
+
+void Planner::State::cancel_unowed(JobEntry& job) {
+  for (TrackedRun* tracked = job.runs; tracked; tracked = tracked->job_next) {
+    const OpenRun& run = tracked->run;
+    const bool ahead = tracked->phase == Phase::armed && run.state == RunState::claimed &&
+                       run.kind == RunKind::scheduled && run.attempt == 1 && run.due > now.wall;
+    if (ahead && cron::next(job.schedule, run.due - instant_tick) != run.due) {
+      cancel(*tracked, Reason::changed);
+    }
+  }
+}
+
 void Planner::State::forget_job(JobEntry& job) {
   for (TrackedRun* tracked = job.runs; tracked;) {
     TrackedRun* following = tracked->job_next;

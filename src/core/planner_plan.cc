@@ -57,6 +57,7 @@ bool Planner::State::hold_clock() {
 void Planner::State::plan() {
   const bool held = hold_clock();
   if (!plan_lane.idle()) return;
+  if (!held && settle_recompiled()) return;
   if (replanned_last && !held && plan_ahead()) return;
   if (replan()) return;
   if (!held) plan_ahead();

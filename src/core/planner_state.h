@@ -143,6 +143,7 @@ struct Planner::State {
   // ---- events (planner.cc and the part each belongs to)
   void on(ShardsAcquired& event);
   void on(ChangesRead& event);
+  void on(SchedulesChanged& event);
   void on(RunsRead& event);
   void on(BatchDone& event);
   void on(AttemptEnded& event);
@@ -182,6 +183,8 @@ struct Planner::State {
   bool replan_set(ChangeSet& set, bool held, std::vector<Item>& items);
   void add_replan(JobEntry& job, std::vector<Item>& items);
   void finish_replan(const Replan& replan, ItemStatus status);
+  bool settle_recompiled();
+  void cancel_unowed(JobEntry& job);
   void forget_job(JobEntry& job);
   void admit(const OpenRun& requested);
   void admit_deferred();
@@ -261,6 +264,9 @@ struct Planner::State {
   std::vector<Claim> early;           // refused as too early (the clock was stepped back):
                                       // claimed again as they are, not decided anew
   bool replanned_last = false;
+
+  std::vector<JobNo> recompiled;  // by new zone rules, which hold from recompiled_at on; their
+  Instant recompiled_at;          // next_due is not known until the plan lane is free
 
   std::deque<ChangeSet> changes;
   std::vector<OpenRun> deferred;  // asked for by hand, of jobs whose replan is not committed

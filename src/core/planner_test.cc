@@ -132,5 +132,80 @@ TEST(Planner, RecordsASuccessOnce) {
   EXPECT_EQ(machine.planner.stats().in_flight, 0U);
 }
 
+// ---- new rules of zones -------------------------------------------------------------------------
+
+PlannedJob every_from(Instant anchor) {
+  PlannedJob job = every(10s);
+  job.schedule = cron::Interval{10s, anchor};
+  return job;
+}
+
+std::vector<Instant> dues_of(const std::vector<Send>& sends) {
+  std::vector<Instant> dues;
+  for (const auto& send : sends) dues.push_back(send.run.due);
+  return dues;
+}
+
+TEST(PlannerNewRules, TheNextOccurrencesAreTheNewOnes) {
+  Machine machine;
+  machine.acquire({every_from(start)});
+  machine.run_until(start + 12s);
+  machine.take<Send>();
+  machine.step(SchedulesChanged{{every_from(start + 3s)}});
+  machine.run_until(start + 34s);
+  EXPECT_EQ(dues_of(machine.take<Send>()), (std::vector{start + 13s, start + 23s, start + 33s}));
+}
+
+TEST(PlannerNewRules, WhatIsClaimedAheadAndNoLongerOwedEndsCancelled) {
+  Machine machine;
+  machine.acquire({every_from(start)});
+  machine.run_until(start + 9'500ms);  // that of 10 s is claimed
+  machine.step(SchedulesChanged{{every_from(start + 5s)}});
+  const auto items = machine.run_until(start + 20s);
+  const auto ends = of<End>(items);
+  ASSERT_EQ(ends.size(), 1U);
+  EXPECT_EQ(ends[0].verdict, Verdict::cancelled);
+  EXPECT_EQ(ends[0].reason, Reason::changed);
+  EXPECT_EQ(dues_of(machine.take<Send>()), std::vector{start + 15s});
+}
+
+TEST(PlannerNewRules, WhatTheCursorHasPassedAndIsOwedNowIsClaimed) {
+  Machine machine;
+  machine.acquire({every_from(start)});
+  machine.run_until(start + 9'500ms);                           // the cursor is near 10.4 s
+  machine.step(SchedulesChanged{{every_from(start - 300ms)}});  // owes 9.7 s
+  const auto claims = of<Claim>(machine.run_until(start + 10s));
+  ASSERT_FALSE(claims.empty());
+  EXPECT_EQ(claims[0].due, start + 9'700ms);
+  EXPECT_EQ(dues_of(machine.take<Send>()), std::vector{start + 9'700ms});
+}
+
+TEST(PlannerNewRules, WhatBothRulesOweIsSentOnce) {
+  Machine machine;
+  machine.acquire({every_from(start)});
+  machine.run_until(start + 9'500ms);
+  machine.step(SchedulesChanged{{every_from(start)}});
+  for (auto& asked : machine.take<Commit>()) {  // the store finds the claim there already
+    BatchCommitted committed{.at = machine.wall};
+    for (const auto& item : asked.content.items) {
+      committed.outcomes.push_back(
+          {std::holds_alternative<Claim>(item) ? ItemStatus::present : ItemStatus::done, {}});
+    }
+    machine.step(BatchDone{asked.batch, committed, 2ms});
+  }
+  machine.run_until(start + 20s);
+  EXPECT_EQ(dues_of(machine.take<Send>()), (std::vector{start + 10s, start + 20s}));
+}
+
+TEST(PlannerNewRules, AJobInAnotherRevisionIsLeftToItsChange) {
+  Machine machine;
+  machine.acquire({every_from(start)});
+  PlannedJob newer = every_from(start + 5s);
+  newer.revision = 2;
+  machine.step(SchedulesChanged{{newer}});
+  machine.run_until(start + 10s);
+  EXPECT_EQ(dues_of(machine.take<Send>()), std::vector{start + 10s});
+}
+
 }  // namespace
 }  // namespace cronally::core

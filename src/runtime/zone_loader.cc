@@ -135,7 +135,11 @@ Result<cctz::time_zone> ZoneLoader::load(std::string_view name) {
   auto zone = load_file(name, *identity);
   if (!zone) return zone;
   std::lock_guard lock{mutex_};
-  loaded_.insert_or_assign(std::string{name}, Loaded{*identity, *zone});
+  const auto [known, fresh] = loaded_.try_emplace(std::string{name}, Loaded{*identity, *zone});
+  if (!fresh && known->second.file != *identity) {
+    known->second = {*identity, *zone};
+    ++replaced_;
+  }
   return zone;
 }
 
@@ -160,6 +164,14 @@ std::string ZoneLoader::tzdata_version() const {
   const std::string version = line.substr(start.size());
   const bool plain = std::ranges::all_of(version, is_name_character);
   return plain && !version.empty() && version.size() <= 20 ? version : "unknown";
+}
+
+std::uint64_t ZoneLoader::replaced() {
+  std::lock_guard lock{mutex_};
+  replaced_ += std::erase_if(loaded_, [&](const auto& zone) {
+    return identity_of(directory_ / zone.first) != zone.second.file;
+  });
+  return replaced_;
 }
 
 std::vector<std::string> ZoneLoader::names() const {

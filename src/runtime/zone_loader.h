@@ -8,6 +8,7 @@
 
 #include <cctz/time_zone.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -37,6 +38,10 @@ class ZoneLoader {
   // "2026f", from the first line of tzdata.zi, read anew at each call; "unknown" without one.
   std::string tzdata_version() const;
 
+  // Grows when the file of a zone that was loaded is found replaced or gone: what was made of
+  // zones is then to be made anew. Looks: one stat(2) for each loaded zone.
+  std::uint64_t replaced();
+
   // All names that load() accepts, sorted. Walks the directory once per tzdata version.
   std::vector<std::string> names() const;
 
@@ -52,6 +57,7 @@ class ZoneLoader {
   std::filesystem::path directory_;
   mutable std::mutex mutex_;
   std::map<std::string, Loaded, std::less<>> loaded_;
+  std::uint64_t replaced_ = 0;
   mutable std::string names_version_;
   mutable std::vector<std::string> names_;
 };

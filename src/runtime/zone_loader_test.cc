@@ -191,6 +191,25 @@ TEST(ZoneLoader, AZoneThatIsTakenAwayIsUnknownAgain) {
   EXPECT_EQ(loader.load("Town").error().code, "invalid_zone");
 }
 
+TEST(ZoneLoader, CountsTheFilesThatWereReplacedUnderIt) {
+  const TestDirectory directory;
+  ZoneLoader loader{directory.path()};
+  const auto load = [&](const char* name) { return loader.load(name).has_value(); };
+  copy_zone("Europe/Riga", directory / "Town");
+  copy_zone("Europe/Riga", directory / "City");
+  ASSERT_TRUE(load("Town") && load("City"));
+  EXPECT_EQ(loader.replaced(), 0U);
+  copy_zone("Asia/Tokyo", directory / "Town");
+  EXPECT_EQ(loader.replaced(), 1U) << "seen by looking";
+  EXPECT_EQ(loader.replaced(), 1U) << "and once";
+  ASSERT_TRUE(load("Town"));
+  copy_zone("Europe/Riga", directory / "Town");
+  ASSERT_TRUE(load("Town"));
+  EXPECT_EQ(loader.replaced(), 2U) << "seen by whoever loads it first";
+  fs::remove(directory / "City");
+  EXPECT_EQ(loader.replaced(), 3U) << "gone counts, too";
+}
+
 TEST(ZoneLoader, TwoDirectoriesDoNotMix) {
   const TestDirectory one, two;
   copy_zone("Europe/Riga", one / "Town");

@@ -27,6 +27,8 @@ namespace {
 constexpr Duration look_at_clock_every = 500ms;
 // How long one wait for changes lasts; only bounds how late a stop is seen.
 constexpr Duration changes_wait = 10s;
+// How often tzdata is looked at; new rules hold from then on.
+constexpr Duration look_at_zones_every = 10s;
 // Deliverables are read in portions, so that a send that waits for one is not behind a herd.
 constexpr std::size_t deliverables_per_read = 1'000;
 
@@ -98,6 +100,9 @@ class Driver::Impl {
 
   // changes thread
   void run_changes(const std::stop_token& stop);
+  void look_at_zones();
+  std::size_t recompile(ShardNo shard);
+  void post_zones();
 
   const DriverOptions options_;
   const DriverParts parts_;
@@ -136,6 +141,9 @@ class Driver::Impl {
 
   Instant resume_at_{};                                 // set by start()
   std::vector<std::pair<ShardNo, std::int64_t>> seen_;  // changes thread, after start()
+  std::uint64_t zones_replaced_ = 0;                    // as `seen_`, and so are the next two
+  std::size_t zones_unreadable_ = 0;
+  SteadyInstant zones_looked_at_{};
   runtime::Supervisor supervisor_;
 };
 
@@ -152,7 +160,13 @@ void Driver::Impl::start() {
     seen_.emplace_back(shard.no, shard.change);
   }
   event.jobs.reserve(acquired.jobs.size());
-  for (const auto& plan : acquired.jobs) event.jobs.push_back(parts_.compiler.compile(plan));
+  zones_replaced_ = parts_.compiler.zones_replaced();
+  zones_looked_at_ = parts_.clock.steady();
+  for (const auto& plan : acquired.jobs) {
+    event.jobs.push_back(parts_.compiler.compile(plan));
+    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
+  }
+  post_zones();
   log::info("scheduler", "shards acquired",
             {{"node", options_.node},
              {"fence", acquired.fence},
@@ -205,8 +219,8 @@ bool Driver::Impl::await_clock(const std::stop_token& stop) {
     if (stop.stop_requested() || draining_) return false;
     parts_.health.failing(
         "clock", "the wall clock was set back: it is behind what was sent already", resume_at_);
-    runtime::wait_or_stop(
-        stop, std::min<Duration>(resume_at_ - parts_.clock.wall() + 1ms, look_at_clock_every));
+    const Duration left = parts_.clock.sleep_for(resume_at_ - parts_.clock.wall() + 1ms);
+    runtime::wait_or_stop(stop, std::min<Duration>(left, look_at_clock_every));
   }
   parts_.health.ok("clock");
   return true;
@@ -228,7 +242,8 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
 std::vector<core::Event> Driver::Impl::take_events(const std::stop_token& stop) {
   std::vector<core::Event> events;
   std::unique_lock lock(inbox_mutex_);
-  auto wait = std::min<Duration>(wake_at_ - parts_.clock.wall(), look_at_clock_every);
+  const Duration left = parts_.clock.sleep_for(wake_at_ - parts_.clock.wall());
+  auto wait = std::min<Duration>(left, look_at_clock_every);
   if (inbox_.empty() && wait > Duration::zero()) {
     inbox_filled_.wait_for(lock, stop, wait, [this] { return !inbox_.empty(); });
   }
@@ -287,7 +302,9 @@ void Driver::Impl::perform(core::Commit&& action) {
     auto took = parts_.clock.steady() - started;
     watch_.committed(*tally, fate, took);
     if (const auto* refused = std::get_if<core::BatchRefused>(&fate)) {
-      parts_.health.failing("store", refused->error.message);
+      if (refused->error.code == "database_error") {  // what befalls its files, the store posts
+        parts_.health.failing("store", refused->error.message);
+      }
     } else if (std::holds_alternative<core::BatchCommitted>(fate)) {
       parts_.health.ok("store");
     }
@@ -424,6 +441,7 @@ delivery::Delivery Driver::Impl::delivery_of(const core::Send& send, const Prepa
 
 void Driver::Impl::run_changes(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
+    look_at_zones();
     auto changes = parts_.database.spine().wait_for_changes(seen_, changes_wait);
     if (changes.jobs.empty() && changes.requested.empty() && changes.seen.empty()) continue;
     core::ChangesRead event{.requested = std::move(changes.requested), .seen = changes.seen};
@@ -436,6 +454,54 @@ void Driver::Impl::run_changes(const std::stop_token& stop) {
     }
     post(std::move(event));
   }
+}
+
+// Compiles the jobs anew when tzdata was replaced under the running server. A job whose schedule
+// cannot be read then keeps the rules it has, and is tried again at the next look.
+void Driver::Impl::look_at_zones() {
+  const auto now = parts_.clock.steady();
+  if (now - zones_looked_at_ < look_at_zones_every) return;
+  zones_looked_at_ = now;
+  const std::uint64_t replaced = parts_.compiler.zones_replaced();
+  if (replaced == zones_replaced_ && zones_unreadable_ == 0) return;
+  if (replaced != zones_replaced_) {
+    log::info("scheduler", "the rules of time zones were replaced; jobs are planned anew");
+  }
+  zones_replaced_ = replaced;
+  zones_unreadable_ = 0;
+  for (const auto& [shard, change] : seen_) zones_unreadable_ += recompile(shard);
+  post_zones();
+}
+
+// The number of jobs whose schedules cannot be read.
+std::size_t Driver::Impl::recompile(ShardNo shard) {
+  std::size_t unreadable = 0;
+  auto changes = parts_.database.spine().wait_for_changes({{shard, 0}}, Duration::zero());
+  core::SchedulesChanged event;
+  for (const auto& plan : changes.jobs) {
+    if (plan.deleted || plan.zone == "UTC") continue;
+    if (parts_.compiler.schedule(plan)) {
+      event.jobs.push_back(parts_.compiler.compile(plan));
+    } else {
+      ++unreadable;
+    }
+  }
+  if (!event.jobs.empty()) post(std::move(event));
+  if (!changes.requested.empty()) {
+    post(core::ChangesRead{.requested = std::move(changes.requested)});
+  }
+  return unreadable;
+}
+
+void Driver::Impl::post_zones() {
+  if (zones_unreadable_ == 0) {
+    parts_.health.ok("zones");
+    return;
+  }
+  parts_.health.failing(
+      "zones", std::to_string(zones_unreadable_) +
+                   " jobs have schedules that cannot be read on this host; install tzdata, or "
+                   "change their zones");
 }
 
 // ---- Driver -----------------------------------------------------------------------------------

@@ -39,6 +39,11 @@ core::PlannedJob JobCompiler::compile(const store::JobPlan& plan) {
   return job;
 }
 
+bool JobCompiler::unreadable(const store::JobPlan& plan, const core::PlannedJob& job) {
+  return !plan.deleted && plan.schedule != "@never" &&
+         std::holds_alternative<cron::Never>(job.schedule);
+}
+
 core::DestinationNo JobCompiler::destination(const std::string& origin) {
   std::lock_guard lock(mutex_);
   auto next = static_cast<core::DestinationNo>(destinations_.size());

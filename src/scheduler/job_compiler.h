@@ -25,6 +25,12 @@ class JobCompiler {
   // so that one job's trouble stops no other.
   core::PlannedJob compile(const store::JobPlan& plan);
 
+  // Whether compile() made `job` Never because its schedule cannot be read on this host.
+  static bool unreadable(const store::JobPlan& plan, const core::PlannedJob& job);
+
+  // ZoneLoader::replaced().
+  std::uint64_t zones_replaced() const { return zones_.replaced(); }
+
  private:
   core::DestinationNo destination(const std::string& origin);
 
