@@ -40,9 +40,11 @@ class Result:
     ended_by_itself: int
     start_ms_max: float
     seconds: float
+    integrity: str
 
     def ok(self):
-        return not self.findings.counts() and self.ended_by_itself == 0
+        return (not self.findings.counts() and self.ended_by_itself == 0
+                and self.integrity == "ok")
 
 
 def job_body(number, url, anchor):
@@ -53,11 +55,11 @@ def job_body(number, url, anchor):
             "catch_up": {"mode": "all", "window": "1h", "limit": 1000}}
 
 
-def add_jobs(api, receiver):
+def add_jobs(api, receiver, count=JOBS):
     """The jobs as the checker needs them; their grids begin at the commit of their creation."""
     base = now_us() // EVERY_US * EVERY_US
     bodies = [job_body(number, receiver.url("/kill"), base + number * ANCHOR_STEP_US)
-              for number in range(JOBS)]
+              for number in range(count)]
     made = api.expect((200, 201), "POST", "/v2/jobs/bulk", {"items": bodies}).json["items"]
     return [checker.Job(job["id"], base + number * ANCHOR_STEP_US, EVERY_US,
                         checker.instant_us(job["updated_at"]))
@@ -93,6 +95,12 @@ def spans_of(server):
     return [(str(uuid.UUID(bytes=job)), after, until) for job, after, until in rows]
 
 
+def integrity(server):
+    """What SQLite says of the file of a server that has stopped: "ok"."""
+    with sqlite3.connect(f"file:{server.data}/cronally.db?mode=ro", uri=True) as database:
+        return database.execute("PRAGMA integrity_check").fetchone()[0]
+
+
 def judge(evidence):
     """The checker's findings, and one more: these jobs ask for all, so a skip is none of theirs."""
     findings = checker.check(evidence)
@@ -124,7 +132,7 @@ def run(folder, kills, seed):
         server.stop()
         evidence = checker.Evidence(jobs, until, requests, runs, spans_of(server), deaths)
         return Result(judge(evidence), kills, len(checker.due_of(evidence)), len(requests),
-                      ended, start_ms, time.monotonic() - begun)
+                      ended, start_ms, time.monotonic() - begun, integrity(server))
     finally:
         if server.process.poll() is None:
             server.kill()

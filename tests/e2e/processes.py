@@ -49,14 +49,16 @@ def wait_until(condition, timeout=10.0, step=0.02, what="the condition"):
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come true within {timeout} s")
+            said = what() if callable(what) else what
+            raise AssertionError(f"{said} did not come true within {timeout} s")
         time.sleep(step)
 
 
 class Server:
     """`cronally serve` on `home`/data; its log is `home`/server.log and grows over restarts."""
 
-    def __init__(self, home, *arguments, environment=None):
+    def __init__(self, home, *arguments, environment=None, program=None):
+        self.program = program or cronally_program()
         self.home = pathlib.Path(home)
         self.data = self.home / "data"
         self.data.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ class Server:
         """Starts the process and does not wait for it."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [cronally_program(), "serve", *self._listen(), "--data-dir", str(self.data),
+                [self.program, "serve", *self._listen(), "--data-dir", str(self.data),
                  *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home,
                 env=clean_environment(**self.environment))

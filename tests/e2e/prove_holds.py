@@ -2,16 +2,18 @@
 
     prove_holds.py [--only POINT ...]
 
-Run it through `tools/prove holds`. The points stand in prove_speed.py and prove_large.py.
+Run it through `tools/prove holds`. The points stand in prove_speed.py, prove_large.py
+and prove_faults.py.
 """
 
 import sys
 
 import proving
+import prove_faults
 import prove_large
 import prove_speed
 
-POINTS = {**prove_speed.POINTS, **prove_large.POINTS}
+POINTS = {**prove_speed.POINTS, **prove_large.POINTS, **prove_faults.POINTS}
 
 
 def main():
