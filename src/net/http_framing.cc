@@ -3,6 +3,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cstdint>
 #include <ctime>
 
 #include "base/json_text.h"
@@ -12,56 +14,41 @@ namespace {
 
 Refusal malformed(std::string detail) { return {400, "malformed_request", std::move(detail)}; }
 
-bool is_token_char(char c) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         marks.find(c) != std::string_view::npos;
-}
-
-// Every line ends in CRLF and none is folded; no NUL.
-std::optional<Refusal> judge_lines(std::string_view block) {
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const char c = block[i];
-    if (c == '\0') return malformed("the header holds a NUL");
-    if (c == '\r' && i + 1 < block.size() && block[i + 1] != '\n') {
-      return malformed("the header holds a CR without LF");
-    }
-    if (c != '\n') continue;
-    if (i == 0 || block[i - 1] != '\r') return malformed("the header holds an LF without CR");
-    if (i + 1 < block.size() && (block[i + 1] == ' ' || block[i + 1] == '\t')) {
-      return malformed("a header line begins with a blank (folding is obsolete)");
-    }
-  }
-  return std::nullopt;
-}
-
 Refusal url_too_long(const ServerOptions& options) {
   return {414, "url_too_long",
-          fmt::format("the request target is longer than {} bytes", options.url_max)};
+          fmt::format("the request target is longer than {} bytes; shorten its query",
+                      options.url_max)};
 }
 
 Refusal headers_too_large(const ServerOptions& options) {
   return {431, "headers_too_large",
-          fmt::format("at most {} header fields and {} bytes are taken", options.header_count_max,
-                      options.header_max)};
+          fmt::format("at most {} header fields and {} bytes of them are taken; send fewer",
+                      options.header_count_max, options.header_max)};
 }
 
 std::optional<Refusal> judge_framing(const HeaderFacts& facts, const HttpHeaders& headers) {
   const std::size_t lengths = headers.count("content-length");
   const std::size_t codings = headers.count("transfer-encoding");
-  if (lengths > 1) return malformed("more than one Content-Length");
+  if (lengths > 1) return malformed("there is more than one Content-Length; send one");
   if (lengths == 1) {
     const std::string_view value = *headers.find("content-length");
-    if (value.empty() || value.find_first_not_of("0123456789") != std::string_view::npos) {
-      return malformed("Content-Length is not a number");
+    std::uint64_t length = 0;
+    const auto read = std::from_chars(value.data(), value.data() + value.size(), length);
+    if (value.starts_with('-') || read.ec != std::errc{} ||
+        read.ptr != value.data() + value.size()) {
+      return malformed("Content-Length must be one number of bytes, in digits alone");
     }
   }
   if (codings == 0) return std::nullopt;
-  if (lengths > 0) return malformed("Content-Length and Transfer-Encoding in one request");
-  if (codings > 1) return malformed("more than one Transfer-Encoding");
-  if (!facts.http11) return malformed("Transfer-Encoding in HTTP/1.0");
+  if (lengths > 0) {
+    return malformed("there is a Content-Length beside a Transfer-Encoding; send one of them");
+  }
+  if (codings > 1) return malformed("there is more than one Transfer-Encoding; send one");
+  if (!facts.http11) {
+    return malformed("HTTP/1.0 has no Transfer-Encoding; use HTTP/1.1 or a Content-Length");
+  }
   if (!equal_names(*headers.find("transfer-encoding"), "chunked")) {
-    return malformed("the only Transfer-Encoding taken is chunked");
+    return malformed("Transfer-Encoding must be chunked and nothing else");
   }
   return std::nullopt;
 }
@@ -69,7 +56,7 @@ std::optional<Refusal> judge_framing(const HeaderFacts& facts, const HttpHeaders
 std::optional<Refusal> judge_target(std::string_view target) {
   const std::string_view origin = origin_form(target);
   if (!origin.starts_with('/') && origin != "*") {
-    return malformed("the request target must begin with /");
+    return malformed("the request target must be a path that begins with /");
   }
   for (const char c : origin) {
     const auto byte = static_cast<unsigned char>(c);
@@ -128,17 +115,47 @@ std::string without_controls(std::string_view text) {
 
 }  // namespace
 
-std::optional<Refusal> judge_header_bytes(std::string_view bytes, std::optional<std::size_t> end,
+bool is_token_char(char c) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         marks.find(c) != std::string_view::npos;
+}
+
+std::optional<Refusal> judge_lines(std::string_view block, std::size_t from) {
+  for (std::size_t i = from; i < block.size(); ++i) {
+    const char c = block[i];
+    if (c == '\0') return malformed("the header holds a NUL; take it out");
+    if (c == '\r' && i + 1 < block.size() && block[i + 1] != '\n') {
+      return malformed("the header holds a CR without LF; end each line in CR LF");
+    }
+    if (c != '\n') continue;
+    if (i == 0 || block[i - 1] != '\r') {
+      return malformed("the header holds an LF without CR; end each line in CR LF");
+    }
+    if (i + 1 < block.size() && (block[i + 1] == ' ' || block[i + 1] == '\t')) {
+      return malformed("a header line begins with a blank; write each field on one line");
+    }
+  }
+  return std::nullopt;
+}
+
+Refusal body_too_large(std::size_t limit) {
+  return {413, "body_too_large",
+          fmt::format("a body of at most {} bytes is taken here; send less at once", limit)};
+}
+
+std::optional<Refusal> judge_header_bytes(std::string_view bytes, std::size_t from,
                                           const ServerOptions& options) {
   if (!bytes.empty() && !is_token_char(bytes.front())) {
-    return malformed("this is not an HTTP/1.x request");
+    return malformed("this is not HTTP; speak HTTP/1.1, without TLS");
   }
-  const std::string_view block = bytes.substr(0, end.value_or(bytes.size()));
-  const std::size_t line = block.find('\n');
   // Method, version and blanks are 32 bytes at most in any request that we can serve.
-  if (std::min(line, block.size()) > options.url_max + 32) return url_too_long(options);
-  if (block.size() > options.header_max) return headers_too_large(options);
-  return judge_lines(block);
+  const std::size_t line_max = options.url_max + 32;
+  if (bytes.size() > line_max && bytes.substr(0, line_max).find('\n') == std::string_view::npos) {
+    return url_too_long(options);
+  }
+  if (bytes.size() > options.header_max) return headers_too_large(options);
+  return judge_lines(bytes, from);
 }
 
 std::optional<Refusal> judge_header(const HeaderFacts& facts, const HttpHeaders& headers,
@@ -147,10 +164,11 @@ std::optional<Refusal> judge_header(const HeaderFacts& facts, const HttpHeaders&
   if (headers.size() > options.header_count_max) return headers_too_large(options);
   if (auto refusal = judge_framing(facts, headers)) return refusal;
   const std::size_t hosts = headers.count("host");
-  if (hosts > 1) return malformed("more than one Host");
-  if (hosts == 0 && facts.http11) return malformed("Host is missing");
+  if (hosts > 1) return malformed("there is more than one Host; send one");
+  if (hosts == 0 && facts.http11) return malformed("the header Host is missing; send one");
   if (const auto expect = headers.find("expect"); expect && !equal_names(*expect, "100-continue")) {
-    return Refusal{417, "expectation_failed", "the only expectation taken is 100-continue"};
+    return Refusal{417, "expectation_failed",
+                   "Expect must be 100-continue; leave it out or send that"};
   }
   return judge_target(facts.target);
 }

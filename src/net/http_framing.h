@@ -1,7 +1,6 @@
 // The rules of HTTP/1.1 messages that decide where one ends and the next begins, as pure
-// functions of bytes: what the server refuses before its parser sees it, and how it writes
-// answers. The parser (Beast) is tolerant in places where two servers could disagree; here is
-// where we are not (RFC 9112 §2.2, §3.2, §5.1, §6.1, §6.3, §11.2).
+// functions of bytes: what the server refuses, and how it writes answers (RFC 9112 §2.2, §3.2,
+// §5.1, §6.1, §6.3, §11.2). net/http_reader.h reads requests by them.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +20,20 @@ struct Refusal {
   std::string detail;
 };
 
-// Judges the bytes of a header block as far as they have come, `end` being the offset behind its
-// blank line if that has come. Refuses early what can only get worse.
-std::optional<Refusal> judge_header_bytes(std::string_view bytes, std::optional<std::size_t> end,
+// Judges the bytes of a header block as far as they have come; those before `from` were judged
+// before. Refuses early what can only get worse.
+std::optional<Refusal> judge_header_bytes(std::string_view bytes, std::size_t from,
                                           const ServerOptions& options);
 
-// Judges what the parser made of a whole header: count, framing, host, target.
+// Every line of a block ends in CR LF, none is folded, and there is no NUL.
+std::optional<Refusal> judge_lines(std::string_view block, std::size_t from);
+
+// What a name or method is made of (RFC 9110 §5.6.2).
+bool is_token_char(char c);
+
+Refusal body_too_large(std::size_t limit);
+
+// Judges a whole header: count, framing, host, target.
 struct HeaderFacts {
   std::string_view method, target;
   bool http11 = true;

@@ -16,11 +16,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -29,7 +24,9 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "net/http_framing.h"
+#include "net/http_reader.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
@@ -37,8 +34,6 @@ namespace cronally::net {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
@@ -48,32 +43,49 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 // not a reset (RFC 9112 §9.6).
 constexpr auto linger_time = std::chrono::seconds{2};
 
-struct Connection {
-  explicit Connection(tcp::socket socket)
-      : stream(std::move(socket)), later(stream.get_executor()) {}
+// How long an answer may stand still, with the connection limit reached, before its connection may
+// be closed for a new one.
+constexpr auto stall_min = std::chrono::seconds{5};
 
-  beast::tcp_stream stream;
-  // Bytes read and not yet used: the next pipelined request. Bodies move on as they come, so the
-  // bound is on what the parser waits for in one piece: a chunk's extensions, trailers.
-  beast::flat_buffer buffer{128 * 1024};
+// Read in one piece: of a header little is to be expected.
+constexpr std::size_t head_piece = 4 * 1024;
+constexpr std::size_t body_piece = 64 * 1024;
+
+struct Connection : std::enable_shared_from_this<Connection> {
+  explicit Connection(tcp::socket from)
+      : socket(std::move(from)), deadline(socket.get_executor()), later(socket.get_executor()) {}
+
+  // From now on reads and writes end, `late` being set, when this time has passed.
+  void limit(Duration length) {
+    late = false;
+    deadline.expires_after(length);
+    deadline.async_wait([self = shared_from_this(), turn = ++turn_](error_code error) {
+      if (error || turn != self->turn_) return;
+      self->late = true;
+      self->socket.cancel(error);
+    });
+  }
+  void close() {
+    error_code ignored;
+    ++turn_;
+    deadline.cancel();
+    socket.close(ignored);
+  }
+
+  tcp::socket socket;
+  asio::steady_timer deadline;
   asio::steady_timer later;
+  // Bytes read and not yet used: a part of a header, the next pipelined request.
+  std::string buffer;
   std::string remote;
+  bool late = false;
   bool cut = false;
+  std::optional<SteadyInstant> writing_since{};
   // Place in the order of eviction; nullopt while a whole request is being answered.
   std::optional<std::list<Connection*>::iterator> waiting{};
-};
 
-// One request on its way in.
-struct Incoming {
-  Incoming() {
-    parser.eager(false);
-    parser.header_limit(1u << 20);   // judged before the parser sees it
-    parser.body_limit(boost::none);  // set once the path is known
-  }
-  http::request_parser<http::string_body> parser;
-  Request request;
-  bool head = false;
-  std::optional<Refusal> refusal;
+ private:
+  std::uint64_t turn_ = 0;  // of the deadline: what an older one would say does not count
 };
 
 // What a stream source gave.
@@ -93,12 +105,15 @@ std::string text_of(const tcp::endpoint& endpoint) {
 // The peer has closed: a long poll need not go on.
 bool peer_gone(Connection& connection) {
   char byte = 0;
-  return ::recv(connection.stream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  return ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-std::string_view view_of(const beast::flat_buffer& buffer) {
-  const auto bytes = buffer.cdata();
-  return {static_cast<const char*>(bytes.data()), bytes.size()};
+Refusal too_late(const ServerOptions& options, RequestReader::State state) {
+  const bool header = state == RequestReader::State::header;
+  return {408, "request_timeout",
+          fmt::format("the {} was not complete within {}; send it faster, or in smaller pieces",
+                      header ? "header" : "body",
+                      format_duration(header ? options.header_timeout : options.body_timeout))};
 }
 
 Pulled pull(std::function<bool(std::string&)>& source) {
@@ -145,13 +160,18 @@ class HttpServer::Impl {
   void finish(const std::shared_ptr<Connection>& connection);
 
   Task<void> serve(std::shared_ptr<Connection> connection);
-  Task<bool> read_request(Connection& connection, Incoming& incoming);
-  Task<bool> read_header(Connection& connection, Incoming& incoming);
-  void parse_header(Connection& connection, Incoming& incoming, std::size_t size);
-  Task<bool> read_body(Connection& connection, Incoming& incoming);
+  enum class Heard { request, refusal, nothing };
+  Task<Heard> read_request(Connection& connection, RequestReader& reader, Refusal& refusal);
+  Task<bool> read_more(Connection& connection, std::size_t piece);
+  bool evict_stalled();
   Task<std::optional<Response>> ask(Connection& connection, const Request& request);
   Reply answer(const Request& request);
-  Task<bool> write(Connection& connection, const Incoming& incoming, Response response);
+  struct Shape {
+    bool keep_alive = false;
+    bool http11 = true;
+    bool bodiless = false;
+  };
+  Task<bool> write(Connection& connection, Shape wanted, Response response);
   Task<bool> write_stream(Connection& connection, Response& response, bool chunked);
   Task<bool> write_bytes(Connection& connection, std::string_view head, std::string_view body);
   Task<void> linger(Connection& connection);
@@ -292,8 +312,22 @@ void HttpServer::Impl::admit(tcp::socket socket) {
 }
 
 bool HttpServer::Impl::evict_oldest() {
-  if (line_.empty()) return false;
+  if (line_.empty()) return evict_stalled();
   cut(*line_.front());
+  return true;
+}
+
+// Who does not read an answer must not keep others out for as long as a write may take.
+bool HttpServer::Impl::evict_stalled() {
+  Connection* slowest = nullptr;
+  for (const auto& connection : connections_) {
+    if (connection->cut || !connection->writing_since) continue;
+    if (!slowest || *connection->writing_since < *slowest->writing_since) {
+      slowest = connection.get();
+    }
+  }
+  if (!slowest || clock_.steady() - *slowest->writing_since < stall_min) return false;
+  cut(*slowest);
   return true;
 }
 
@@ -312,12 +346,12 @@ void HttpServer::Impl::cut(Connection& connection) {
   leave_line(connection);
   connection.cut = true;
   connection.later.cancel();
-  connection.stream.close();
+  connection.close();
 }
 
 void HttpServer::Impl::finish(const std::shared_ptr<Connection>& connection) {
   leave_line(*connection);
-  connection->stream.close();
+  connection->close();
   connections_.remove(connection);
   std::lock_guard lock{mutex_};
   --open_;
@@ -328,117 +362,75 @@ void HttpServer::Impl::finish(const std::shared_ptr<Connection>& connection) {
 
 asio::awaitable<void> HttpServer::Impl::serve(std::shared_ptr<Connection> connection) {
   for (bool keep_alive = true; keep_alive && !connection->cut;) {
-    Incoming incoming;
+    RequestReader reader{options_};
+    Refusal refusal;
     wait_in_line(*connection);
-    if (!co_await read_request(*connection, incoming)) co_return;
+    const Heard heard = co_await read_request(*connection, reader, refusal);
+    if (heard == Heard::nothing) co_return;
     std::optional<Response> response;
-    if (incoming.refusal) {
-      const Refusal& refusal = *incoming.refusal;
+    Shape shape;
+    if (heard == Heard::refusal) {
       response = problem(refusal.status, refusal.code, refusal.detail);
     } else {
       leave_line(*connection);
       ++requests_;
-      response = co_await ask(*connection, incoming.request);
+      shape = {reader.keep_alive(), reader.http11(), reader.head()};
+      response = co_await ask(*connection, reader.request());
     }
     if (!response || connection->cut) co_return;
-    keep_alive = co_await write(*connection, incoming, std::move(*response));
+    keep_alive = co_await write(*connection, shape, std::move(*response));
   }
   co_await linger(*connection);
 }
 
-// False: the connection is at its end, and nothing is to be said. True: a whole request, or a
-// refusal.
-asio::awaitable<bool> HttpServer::Impl::read_request(Connection& connection, Incoming& incoming) {
-  if (!co_await read_header(connection, incoming)) co_return false;
-  if (incoming.refusal) co_return true;
-  if (!co_await read_body(connection, incoming)) co_return false;
-  incoming.request.received_at = clock_.steady();
-  co_return true;
-}
-
-asio::awaitable<bool> HttpServer::Impl::read_header(Connection& connection, Incoming& incoming) {
-  bool begun = connection.buffer.size() > 0;
-  connection.stream.expires_after(begun ? options_.header_timeout : options_.idle_timeout);
+// nothing: the connection is at its end, and nobody is to be told.
+asio::awaitable<HttpServer::Impl::Heard> HttpServer::Impl::read_request(Connection& connection,
+                                                                        RequestReader& reader,
+                                                                        Refusal& refusal) {
+  using State = RequestReader::State;
+  bool begun = !connection.buffer.empty();
+  connection.limit(begun ? options_.header_timeout : options_.idle_timeout);
+  State before = State::header;
   for (;;) {
-    while (view_of(connection.buffer).starts_with("\r\n")) connection.buffer.consume(2);
-    const std::string_view bytes = view_of(connection.buffer);
-    const std::size_t blank = bytes.find("\r\n\r\n");
-    std::optional<std::size_t> end;
-    if (blank != std::string_view::npos) end = blank + 4;
-    if (bytes != "\r") incoming.refusal = judge_header_bytes(bytes, end, options_);
-    if (incoming.refusal) co_return true;
-    if (end) {
-      parse_header(connection, incoming, *end);
-      co_return true;
+    connection.buffer.erase(0, reader.take(connection.buffer));
+    if (reader.state() == State::done) break;
+    if (reader.state() == State::refused) {
+      refusal = reader.refusal();
+      co_return Heard::refusal;
     }
-    if (stopping_ && !begun) co_return false;
-    const auto [error, count] =
-        co_await connection.stream.async_read_some(connection.buffer.prepare(4096), as_result);
-    if (error) co_return false;
-    connection.buffer.commit(count);
-    if (!begun) connection.stream.expires_after(options_.header_timeout);
+    if (before == State::header && reader.state() == State::body) {
+      before = State::body;
+      connection.limit(options_.body_timeout);
+      if (reader.wants_continue() && connection.buffer.empty()) {
+        if (!co_await write_bytes(connection, "HTTP/1.1 100 Continue\r\n\r\n", "")) {
+          co_return Heard::nothing;
+        }
+        connection.limit(options_.body_timeout);
+      }
+    }
+    if (stopping_ && !begun) co_return Heard::nothing;
+    if (!co_await read_more(connection, before == State::header ? head_piece : body_piece)) {
+      if (!connection.late || !begun) co_return Heard::nothing;
+      refusal = too_late(options_, reader.state());
+      co_return Heard::refusal;
+    }
+    if (!begun) connection.limit(options_.header_timeout);
     begun = true;
   }
+  reader.request().remote = connection.remote;
+  reader.request().received_at = clock_.steady();
+  co_return Heard::request;
 }
 
-void HttpServer::Impl::parse_header(Connection& connection, Incoming& incoming, std::size_t size) {
-  error_code error;
-  const std::size_t used =
-      incoming.parser.put(asio::buffer(connection.buffer.cdata().data(), size), error);
-  connection.buffer.consume(used);
-  if (error || !incoming.parser.is_header_done()) {
-    incoming.refusal = Refusal{400, "malformed_request", error.message()};
-    return;
-  }
-  const auto& message = incoming.parser.get();
-  Request& request = incoming.request;
-  request.method = message.method_string();
-  for (const auto& field : message) {
-    request.headers.add(field.name_string(), field.value());
-  }
-  const HeaderFacts facts{request.method, message.target(), message.version() >= 11};
-  incoming.refusal = judge_header(facts, request.headers, options_);
-  if (incoming.refusal) return;
-  incoming.head = request.method == "HEAD";
-  if (incoming.head) request.method = "GET";
-  request.target = origin_form(message.target());
-  const std::size_t question = std::min(request.target.find('?'), request.target.size());
-  request.path = request.target.substr(0, question);
-  request.query = request.target.substr(std::min(question + 1, request.target.size()));
-  request.remote = connection.remote;
-}
-
-asio::awaitable<bool> HttpServer::Impl::read_body(Connection& connection, Incoming& incoming) {
-  auto& parser = incoming.parser;
-  const Request& request = incoming.request;
-  const std::size_t limit =
-      options_.body_max ? options_.body_max(request.method, request.path) : body_max_default;
-  const Refusal too_large{413, "body_too_large",
-                          fmt::format("a body of at most {} bytes is taken here", limit)};
-  if (parser.content_length() && *parser.content_length() > limit) {
-    incoming.refusal = too_large;
-    co_return true;
-  }
-  if (parser.is_done()) co_return true;
-  parser.body_limit(limit);
-  connection.stream.expires_after(options_.body_timeout);
-  if (request.headers.find("expect") && connection.buffer.size() == 0) {
-    if (!co_await write_bytes(connection, "HTTP/1.1 100 Continue\r\n\r\n", "")) co_return false;
-    connection.stream.expires_after(options_.body_timeout);
-  }
-  const auto [error, count] =
-      co_await http::async_read(connection.stream, connection.buffer, parser, as_result);
-  if (error == http::error::body_limit) {
-    incoming.refusal = too_large;
-  } else if (error == http::error::partial_message || error == http::error::end_of_stream) {
-    co_return false;
-  } else if (error.category() == make_error_code(http::error::bad_chunk).category() && error) {
-    incoming.refusal = Refusal{400, "malformed_request", error.message()};
-  } else if (error) {
-    co_return false;
-  }
-  incoming.request.body = std::move(parser.get().body());
-  co_return true;
+// False: the peer is gone, the connection was cut, or it is late.
+asio::awaitable<bool> HttpServer::Impl::read_more(Connection& connection, std::size_t piece) {
+  if (connection.cut || connection.late) co_return false;
+  const std::size_t before = connection.buffer.size();
+  connection.buffer.resize(before + piece);
+  const auto [error, count] = co_await connection.socket.async_read_some(
+      asio::buffer(connection.buffer.data() + before, piece), as_result);
+  connection.buffer.resize(before + count);
+  co_return !error;
 }
 
 // nullopt: nobody waits for the answer any more.
@@ -472,17 +464,15 @@ Reply HttpServer::Impl::answer(const Request& request) {
 }
 
 // True: the connection can take another request.
-asio::awaitable<bool> HttpServer::Impl::write(Connection& connection, const Incoming& incoming,
+asio::awaitable<bool> HttpServer::Impl::write(Connection& connection, Shape wanted,
                                               Response response) {
-  const bool http11 = incoming.refusal || incoming.parser.get().version() >= 11;
-  AnswerShape shape{.keep_alive = !incoming.refusal && incoming.parser.keep_alive() && !stopping_,
-                    .http11 = http11};
+  AnswerShape shape{.keep_alive = wanted.keep_alive && !stopping_, .http11 = wanted.http11};
   if (response.stream) {
-    shape.framing = http11 ? Framing::chunked : Framing::until_close;
-    shape.keep_alive &= http11;
+    shape.framing = wanted.http11 ? Framing::chunked : Framing::until_close;
+    shape.keep_alive &= wanted.http11;
   }
   const std::string head = answer_head(response, shape, clock_.wall());
-  const bool bodiless = incoming.head || response.status == 204 || response.status == 304;
+  const bool bodiless = wanted.bodiless || response.status == 204 || response.status == 304;
   if (bodiless || !response.stream) {
     const std::string_view body = bodiless ? std::string_view{} : response.body;
     co_return co_await write_bytes(connection, head, body) && shape.keep_alive;
@@ -515,8 +505,12 @@ asio::awaitable<bool> HttpServer::Impl::write_bytes(Connection& connection, std:
                                                     std::string_view body) {
   const std::array<asio::const_buffer, 2> bytes{asio::buffer(head.data(), head.size()),
                                                 asio::buffer(body.data(), body.size())};
-  connection.stream.expires_after(options_.write_timeout);
-  const auto [error, count] = co_await asio::async_write(connection.stream, bytes, as_result);
+  if (connection.cut) co_return false;
+  connection.limit(options_.write_timeout);
+  connection.writing_since = clock_.steady();
+  const auto [error, count] = co_await asio::async_write(connection.socket, bytes, as_result);
+  connection.writing_since.reset();
+  if (error) cut(connection);
   co_return !error;
 }
 
@@ -524,12 +518,12 @@ asio::awaitable<void> HttpServer::Impl::linger(Connection& connection) {
   if (connection.cut) co_return;
   wait_in_line(connection);
   error_code error;
-  connection.stream.socket().shutdown(tcp::socket::shutdown_send, error);
-  connection.stream.expires_after(linger_time);
+  connection.socket.shutdown(tcp::socket::shutdown_send, error);
+  connection.limit(linger_time);
   std::array<char, 4096> scratch;
-  while (!error) {
+  while (!error && !connection.late) {
     std::tie(error, std::ignore) =
-        co_await connection.stream.async_read_some(asio::buffer(scratch), as_result);
+        co_await connection.socket.async_read_some(asio::buffer(scratch), as_result);
   }
 }
 

@@ -1,5 +1,5 @@
 // The HTTP/1.1 server: sockets, framing, limits and time-outs end here, and a handler sees whole,
-// well-formed requests only. Hides Boost.Beast and Asio.
+// well-formed requests only. Hides Asio.
 //
 // One thread does all socket work; handlers run on a pool of threads and may block (the store
 // does). A connection has at most one request under way, so pipelined requests are answered in
@@ -11,11 +11,12 @@
 //   400 malformed_request    not HTTP/1.x, ambiguous framing (Content-Length beside
 //                            Transfer-Encoding, two Content-Lengths, a coding other than
 //                            "chunked": RFC 9112 §6.3), no or two Hosts, a bare CR or NUL
+//   408 request_timeout      a header or body that was begun and did not come in time
 //   413 body_too_large       above body_max(method, path)
 //   414 url_too_long         request target above 8 KiB
 //   431 headers_too_large    header block above 16 KiB or more than 100 fields
 //
-// A connection that is too slow (idle, header, body: ServerOptions) is closed without an answer.
+// A connection that is idle for too long, or does not read its answer, is closed without a word.
 #pragma once
 
 #include <cstddef>
@@ -73,8 +74,9 @@ using Handler = std::function<Reply(const Request&)>;
 
 struct ServerOptions {
   int workers = 8;
-  std::size_t connections_max = 1024;  // above it the oldest connection without a complete
-                                       // request is closed; if there is none, the new one
+  // Above it the oldest connection without a complete request is closed; if there is none, the one
+  // that has not read its answer for the longest time, 5 s or more; else the new one.
+  std::size_t connections_max = 1024;
   std::size_t header_max = 16 * 1024;
   std::size_t header_count_max = 100;
   std::size_t url_max = 8 * 1024;

@@ -318,19 +318,29 @@ TEST(HttpServer, TakesWhatIsExactlyAtTheLimit) {
 
 TEST(HttpServer, ClosesConnectionsThatAreTooSlow) {
   struct Row {
-    std::string_view hazard, bytes;
+    std::string_view hazard, bytes, says;
   };
   ServerOptions options;
   options.idle_timeout = options.header_timeout = options.body_timeout = 30ms;
   Served served{echo, options};
   for (const Row& row : {
-           Row{"idle", ""},
-           Row{"half a header", "GET / HTTP/1.1\r\nHo"},
-           Row{"blank lines only", "\r\n\r\n"},
-           Row{"half a body", "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc"},
-           Row{"half a chunk", "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n9"},
+           Row{"idle", "", ""},
+           Row{"half a header", "GET / HTTP/1.1\r\nHo", "the header was not complete within 30ms"},
+           Row{"blank lines only", "\r\n\r\n", "the header was not complete within 30ms"},
+           Row{"half a body", "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc",
+               "the body was not complete within 30ms"},
+           Row{"half a chunk", "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n9",
+               "the body was not complete within 30ms"},
        }) {
-    EXPECT_EQ(served.exchange(row.bytes), "") << row.hazard;
+    const std::string answer = served.exchange(row.bytes);
+    if (row.says.empty()) {
+      EXPECT_EQ(answer, "") << row.hazard;
+      continue;
+    }
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n")) << row.hazard << answer;
+    EXPECT_TRUE(answer.contains("\"code\":\"request_timeout\"")) << answer;
+    EXPECT_TRUE(answer.contains(row.says)) << answer;
+    EXPECT_TRUE(answer.contains("Connection: close\r\n")) << answer;
   }
   RawSocket used = served.connect();
   used.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -400,6 +410,34 @@ TEST(HttpServer, WhenAllAreBusyTheNewOneGoes) {
   door.open();
   EXPECT_EQ(body_of(first.read_answer()), "GET /||");
   EXPECT_EQ(body_of(second.read_answer()), "GET /||");
+}
+
+TEST(HttpServer, AHeaderIsLateHoweverManyPiecesItComesIn) {
+  ServerOptions options;
+  options.header_timeout = 60ms;
+  Served served{echo, options};
+  RawSocket socket = served.connect();
+  std::string answer;
+  // Every byte arrives before the time that a byte alone would have.
+  for (int i = 0; i < 200 && answer.empty(); ++i) {
+    socket.send("G");
+    answer = socket.read_for(5ms);
+  }
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 ")) << answer;
+}
+
+TEST(HttpServer, WhoDoesNotReadAnAnswerIsClosed) {
+  ServerOptions options;
+  options.write_timeout = 50ms;
+  Served served{
+      [](const Request&) -> Reply { return Response{.body = std::string(64 * 1024 * 1024, 'x')}; },
+      options};
+  RawSocket socket = served.connect();
+  socket.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  while (served.server.stats().requests == 0) std::this_thread::yield();
+  while (served.server.stats().connections > 0) std::this_thread::yield();
+  bool closed = false;
+  EXPECT_LT(socket.read_all(&closed).size(), 64u * 1024 * 1024);
 }
 
 // ---- Handlers ---------------------------------------------------------------------------------

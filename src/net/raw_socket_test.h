@@ -3,10 +3,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -73,6 +75,12 @@ class RawSocket {
     while (fill()) {
     }
     if (closed != nullptr) *closed = ended_;
+    return take(kept_.size());
+  }
+  // What comes within this time: "" when nothing does.
+  std::string read_for(std::chrono::milliseconds time) {
+    pollfd wanted{.fd = fd_, .events = POLLIN, .revents = 0};
+    if (::poll(&wanted, 1, static_cast<int>(time.count())) > 0) fill();
     return take(kept_.size());
   }
   // One answer with Content-Length, or without a body; "" when the peer closed.
