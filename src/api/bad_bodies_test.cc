@@ -112,6 +112,8 @@ TEST_F(BadBodies, OfJobsNameTheFieldAtFault) {
       {"schedule", "\"@every 500ms\"", "/schedule"},
       {"schedule", "\"@at 2026-11-24T05:00:00Z\"", "/schedule"},
       {"schedule", "\"@at yesterday\"", "/schedule"},
+      {"schedule", "\"@at 2076-11-24T05:00:01Z\"", "/schedule"},  // 50 years and a second
+      {"schedule", "\"0 0 0 1 1 * 2190\"", "/schedule"},
       {"zone", "\"Europe/Rigga\"", "/zone"},
       {"zone", "\"../../etc/passwd\"", "/zone"},
       {"zone", "\"\"", "/zone"},

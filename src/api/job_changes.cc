@@ -24,7 +24,12 @@ Error conflict(bool if_match) {
 
 Result<void> check_if_match(const net::Request& request, const core::Job& job) {
   const auto wanted = request.headers.find("If-Match");
-  if (!wanted || names_etag(*wanted, etag_of(job), true)) return {};
+  if (!wanted) return {};
+  if (*wanted != "*" && !wanted->contains('"'))
+    return fail(
+        "invalid_request",
+        "If-Match must hold the job's ETag as it came, in double quotes, such as " + etag_of(job));
+  if (names_etag(*wanted, etag_of(job), true)) return {};
   return fail(conflict(true));
 }
 

@@ -13,13 +13,14 @@ constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_max = 1000;
 
 // As in forms, '+' stands for a blank.
-Result<std::string> decode(std::string_view text) {
+Result<std::string> decode(std::string_view name, std::string_view text) {
   std::string blanked(text);
   std::ranges::replace(blanked, '+', ' ');
   std::optional<std::string> plain = percent_decode(blanked);
-  if (!plain) return fail(invalid_parameter(text, "has a % without two hexadecimal digits"));
+  if (!plain)
+    return fail(invalid_parameter(name, "has a % without two hexadecimal digits behind it"));
   for (std::string_view rest(*plain); !rest.empty(); rest.remove_prefix(utf8_length(rest)))
-    if (utf8_length(rest) == 0) return fail(invalid_parameter(text, "is not UTF-8"));
+    if (utf8_length(rest) == 0) return fail(invalid_parameter(name, "is not UTF-8"));
   return std::move(*plain);
 }
 
@@ -37,10 +38,10 @@ Result<Query> Query::parse(std::string_view text, std::span<const std::string_vi
     text.remove_prefix(std::min(text.size(), field.size() + 1));
     if (field.empty()) continue;
     const std::size_t equals = field.find('=');
-    Result<std::string> name = decode(field.substr(0, equals));
-    Result<std::string> value =
-        decode(equals == field.npos ? std::string_view() : field.substr(equals + 1));
+    Result<std::string> name = decode(field.substr(0, equals), field.substr(0, equals));
     if (!name) return fail(name.error());
+    Result<std::string> value =
+        decode(*name, equals == field.npos ? std::string_view() : field.substr(equals + 1));
     if (!value) return fail(value.error());
     if (std::ranges::find(known, *name) == known.end())
       return fail(invalid_parameter(*name, "is unknown here" + did_you_mean(*name, known)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "cli/help.h"
 
 namespace cronally::cli {
@@ -27,6 +28,16 @@ std::vector<std::string> usual_words(std::vector<std::string> args) {
   return words;
 }
 
+// "Could not convert: --count = x", whose only cause is a number that is none. (Such flags may
+// also come from the environment.)
+std::string number_wanted(std::string_view text) {
+  const std::size_t colon = text.find(": ");
+  const std::size_t equals = text.find(" = ");
+  if (colon == text.npos || equals == text.npos || equals < colon) return std::string(text);
+  const std::string flag(text.substr(colon + 2, equals - colon - 2));
+  return flag + " takes a number, not " + quote(text.substr(equals + 3));
+}
+
 // What CLI11 says, in our words.
 std::string complaint_of(const CLI::ParseError& error, const CLI::App& app) {
   const std::string text = error.what();
@@ -40,6 +51,10 @@ std::string complaint_of(const CLI::ParseError& error, const CLI::App& app) {
     return name + " does not expect '" + text.substr(colon == std::string::npos ? 0 : colon + 2) +
            "'";
   }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) {
+    return name + " needs a value behind " + text.substr(0, text.find(':'));
+  }
+  if (dynamic_cast<const CLI::ConversionError*>(&error)) return name + ": " + number_wanted(text);
   return name + ": " + text;
 }
 

@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "base/json_text.h"
+#include "cli/exit_code.h"
 #include "core/secret_context.h"
 #include "delivery/http_deliverer.h"
 #include "net/http_server.h"
@@ -296,7 +297,9 @@ int serve(const ServeOptions& options) {
   auto started = start_or_say_why(server);
   if (!started) {
     std::fprintf(stderr, "cronally: %s\n", started.error().message.c_str());
-    return started.error().code == "already_running" ? 5 : 1;
+    const std::string& code = started.error().code;
+    if (code == "invalid_listen") return static_cast<int>(ExitCode::usage);
+    return static_cast<int>(code == "already_running" ? ExitCode::conflict : ExitCode::failure);
   }
   server.run_until_stopped();
   return 0;

@@ -23,6 +23,33 @@ std::string without_slash(std::string url) {
   return url;
 }
 
+// An address to send requests to: http or https, and a host.
+bool is_address(std::string_view url) {
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (url.starts_with(scheme))
+      return url.size() > scheme.size() && url[scheme.size()] != '/' && url[scheme.size()] != ':';
+  return false;
+}
+
+// A token as a header carries it; `source` says where it was found.
+Outcome<SecretText> sound_token(std::string text, const std::string& source) {
+  std::string fault;
+  if (text.empty()) fault = " is empty";
+  for (const char c : text)
+    if (c <= ' ' || c > '~') fault = " holds a blank, a line break or another byte no token has";
+  if (fault.empty()) return SecretText(std::move(text));
+  return std::unexpected(Problem{ExitCode::not_allowed,
+                                 "no_token",
+                                 "the token of " + source + fault,
+                                 {},
+                                 "give the text that `cronally token create` printed, alone."});
+}
+
+std::unexpected<Problem> unreadable(const Error& error) {
+  const bool missing = error.code == "file_missing";
+  return usage(error.message, missing ? "check the path; it starts at the current folder." : "");
+}
+
 constexpr const char* start_advice =
     "start one with `cronally serve`, or name one with --url or CRONALLY_URL.";
 
@@ -93,10 +120,10 @@ Outcome<SecretText> Session::token(bool own_server) {
     const bool is_stdin = *flags_.token_file == "-";
     Outcome<std::string> text = read_secret(is_stdin ? "-" : "@" + *flags_.token_file);
     if (!text) return std::unexpected(text.error());
-    return SecretText(std::move(*text));
+    return sound_token(std::move(*text), is_stdin ? "standard input" : quote(*flags_.token_file));
   }
   if (auto text = world_.env("CRONALLY_TOKEN"); text && !text->empty())
-    return SecretText(std::move(*text));
+    return sound_token(std::move(*text), "CRONALLY_TOKEN");
   const std::string advice = "give a token in CRONALLY_TOKEN or --token-file.";
   if (!own_server)
     return std::unexpected(Problem{
@@ -105,13 +132,16 @@ Outcome<SecretText> Session::token(bool own_server) {
   if (!text)
     return std::unexpected(
         Problem{ExitCode::not_allowed, "no_token", text.error().message, {}, advice});
-  return SecretText(without_line_end(std::move(*text)));
+  return sound_token(without_line_end(std::move(*text)), quote(data_dir() + "/admin-token"));
 }
 
 Outcome<Server> Session::server() {
   Server server;
   bool own = true;
   if (flags_.url) {
+    if (!is_address(*flags_.url))
+      return usage("--url (CRONALLY_URL) takes an address such as http://127.0.0.1:8787, not " +
+                   quote(*flags_.url));
     server.url = without_slash(*flags_.url);
     const Outcome<json::object> file = server_file();
     own = flags_.data_dir.has_value() ||
@@ -135,14 +165,14 @@ std::string Session::read_stdin() {
 Outcome<std::string> Session::read_secret(const std::string& source) {
   if (source == "-") return without_line_end(read_stdin());
   Result<std::string> text = world_.read_file(source.substr(1));
-  if (!text) return usage(text.error());
+  if (!text) return unreadable(text.error());
   return without_line_end(std::move(*text));
 }
 
 Outcome<std::string> Session::read_body(const std::string& path) {
   if (path == "-") return read_stdin();
   Result<std::string> text = world_.read_file(path);
-  if (!text) return usage(text.error());
+  if (!text) return unreadable(text.error());
   return std::move(*text);
 }
 

@@ -35,6 +35,7 @@ constexpr std::array<std::string_view, 1> target_words{"http"};
 constexpr std::array<std::string_view, 6> target_later{"sns",    "sqs",         "ecs",
                                                        "lambda", "eventbridge", "exec"};
 
+constexpr Duration horizon_max = std::chrono::days{18263};  // 50 years
 constexpr Range<Duration> timeout_range{1s, 900s};
 constexpr Range<Duration> backoff_range{10ms, 24h};
 constexpr Range<Duration> age_range{1s, 168h};     // a week
@@ -166,8 +167,17 @@ class JobReader {
         context_.stored && context_.stored->definition.schedule == definition().schedule;
     if (once && once->at <= context_.now && !as_stored)
       job_.fault("schedule", "@at " + format_instant(once->at) + " is in the past; it is " +
-                                 format_instant(context_.now) + " now");
+                                 format_instant(context_.now) + " now: give a later instant");
+    if (!as_stored) judge_horizon(*schedule);
     forget_repeated_anchor(as_stored);
+  }
+
+  // Nobody waits for it: a slip of the pen in a year.
+  void judge_horizon(const cron::Schedule& schedule) {
+    const auto first = cron::next(schedule, context_.now);
+    if (first && *first - context_.now > horizon_max)
+      job_.fault("schedule", "is first due at " + format_instant(*first) +
+                                 ", more than 50 years ahead; give an earlier date");
   }
 
   void read_anchor() {

@@ -107,12 +107,12 @@ Result<std::string> read_name(std::string_view text) {
     if (is_control(name, at)) return fail("invalid_name", "must not hold control characters");
     at += length;
   }
-  if (chars == 0) return fail("invalid_name", "must not be empty");
+  if (chars == 0) return fail("invalid_name", "must not be empty; give it 1 to 200 characters");
   if (chars > name_chars_max)
     return fail("invalid_name", "must have at most " + std::to_string(name_chars_max) +
                                     " characters, not " + std::to_string(chars));
   if (parse_uuid(name))
-    return fail("invalid_name", "must not look like a UUID: ids and names share one place");
+    return fail("invalid_name", "must not look like a UUID, as ids do; choose another name");
   if (std::ranges::find(reserved_names, name) != reserved_names.end())
     return fail("invalid_name", quote(name) + " is reserved; choose another name");
   return std::string(name);

@@ -261,7 +261,7 @@ class ElementReader {
                                   shape_.allowed));
     }
     if (name_.empty()) {
-      return fault(0, "'H' is hashed from the job's name, and there is none; give one (--name)");
+      return fault(0, "'H' hashes the job's name, and there is none; give the name too");
     }
     int first = shape_.low;
     int last = shape_.hash_high;

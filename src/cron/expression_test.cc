@@ -337,7 +337,7 @@ TEST(Hash, NeedsTheJobsName) {
   const auto parsed = Expression::parse("H * * * *", "");
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().message,
-            "column 1: 'H' is hashed from the job's name, and there is none; give one (--name)");
+            "column 1: 'H' hashes the job's name, and there is none; give the name too");
 }
 
 TEST(Hash, StepsBeginAnywhereBelowTheStep) {

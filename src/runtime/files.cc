@@ -154,8 +154,10 @@ Result<std::string> read_file(const fs::path& path, std::size_t size_max) {
     if (count == 0) return bytes;
     bytes.append(piece, static_cast<std::size_t>(count));
     if (bytes.size() > size_max) {
-      return fail("file_error", fmt::format("{} is longer than the {} bytes that are allowed",
-                                            path.string(), size_max));
+      return fail("file_error",
+                  fmt::format("{} is longer than the {} bytes that are allowed; is it the right "
+                              "file?",
+                              path.string(), size_max));
     }
   }
 }

@@ -310,9 +310,9 @@ def test_a_refused_expression_names_column_and_what_is_allowed(api):
 
 
 def test_an_instant_with_an_offset_comes_back_in_utc(api, name):
-    job = api.add(name, URL, "@at 2096-12-01T10:00:00.250+01:00")
-    assert job["next_at"] == "2096-12-01T09:00:00.25Z" or \
-        job["next_at"].startswith("2096-12-01T09:00:00.250")
+    job = api.add(name, URL, "@at 2066-12-01T10:00:00.250+01:00")
+    assert job["next_at"] == "2066-12-01T09:00:00.25Z" or \
+        job["next_at"].startswith("2066-12-01T09:00:00.250")
 
 
 def test_every_fires_on_the_grid_of_its_anchor(api, name):
