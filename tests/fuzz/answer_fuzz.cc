@@ -1,0 +1,104 @@
+// What a receiver answers, whatever it is, ends as one attempt: a known fate within the time-out,
+// at most 64 KiB of its body, a Retry-After within a year, and a ledger entry that is JSON. A real
+// client asks a listener on loopback that gives the input back and closes.
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/json.hpp>
+
+#include "base/check.h"
+#include "core/manifest.h"
+#include "delivery/http_deliverer.h"
+#include "net/http_client.h"
+#include "net/raw_socket_test.h"
+#include "runtime/clock.h"
+
+using namespace cronally;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+class Exchange {
+ public:
+  static Exchange& instance() {
+    static Exchange only;
+    return only;
+  }
+
+  net::HttpResult answer_with(std::string_view bytes) {
+    {
+      std::lock_guard lock{mutex_};
+      answer_ = bytes;
+      result_.reset();
+    }
+    std::vector<net::Submission> batch;
+    batch.push_back({.request = {.url = listener_.url(), .timeout = 2s, .fresh_connection = true}});
+    client_.submit(std::move(batch), sink_);
+    std::unique_lock lock{mutex_};
+    CHECK(changed_.wait_for(lock, 5s, [this] { return result_.has_value(); }),
+          "an attempt did not end in its time");
+    return *std::move(result_);
+  }
+
+ private:
+  void serve(net::RawSocket socket) {
+    socket.read_until("\r\n\r\n");
+    std::string answer;
+    {
+      std::lock_guard lock{mutex_};
+      answer = answer_;
+    }
+    socket.send(answer);
+  }
+
+  runtime::SystemClock clock_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string answer_;
+  std::optional<net::HttpResult> result_;
+  std::shared_ptr<const net::HttpSink> sink_ =
+      std::make_shared<const net::HttpSink>([this](std::vector<net::Finished>&& batch) {
+        std::lock_guard lock{mutex_};
+        CHECK(batch.size() == 1 && !result_, "an attempt ended twice");
+        result_ = std::move(batch.front().result);
+        changed_.notify_all();
+      });
+  net::RawListener listener_{[this](net::RawSocket socket, int) { serve(std::move(socket)); }};
+  net::HttpClient client_{{.user_agent = "fuzz"}, clock_};
+};
+
+void check_ledger(core::AttemptResult result) {
+  core::Run run;
+  core::Attempt attempt;
+  attempt.number = 1;
+  attempt.result = std::move(result);
+  run.attempts.push_back(std::move(attempt));
+  for (const std::size_t limit : {0u, 1u, 1024u, 65536u}) {
+    const std::string text = boost::json::serialize(core::write_run(run, limit));
+    boost::system::error_code error;
+    boost::json::parse(text, error);
+    CHECK(!error, "a run in the ledger is no JSON");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes{reinterpret_cast<const char*>(data), size};
+  net::HttpResult result = Exchange::instance().answer_with(bytes);
+  CHECK(result.body.size() <= net::response_kept_max, "too much of a body was kept");
+  CHECK(result.fate == net::Fate::answered || result.fate == net::Fate::unknown,
+        "a request that was sent has another fate");
+  CHECK((result.status == 0) == (result.fate != net::Fate::answered), "a status without an answer");
+  CHECK(!result.retry_after || (*result.retry_after >= 0s && *result.retry_after <= 365 * 24h),
+        "a Retry-After is out of its bounds");
+  CHECK(result.error.find_first_of("\r\n") == std::string::npos, "an error of two lines");
+  check_ledger(delivery::attempt_result_of(std::move(result)));
+  return 0;
+}
