@@ -53,12 +53,20 @@ std::optional<std::string> decode(std::string_view text, std::string_view alphab
   return bytes;
 }
 
+// Looked up once: EVP_sha256() is looked up anew by each use of it, which costs more than hashing
+// a short text (ALGORITHM FETCHING in crypto(7ossl)).
+const EVP_MD* sha256_algorithm() {
+  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CHECK(fetched != nullptr, "OpenSSL must offer SHA-256");
+  return fetched;
+}
+
 }  // namespace
 
 Sha256 sha256(std::string_view bytes) {
   Sha256 digest;
   const int done =
-      EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+      EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, sha256_algorithm(), nullptr);
   CHECK(done == 1, "OpenSSL must offer SHA-256");
   return digest;
 }
@@ -67,8 +75,9 @@ Sha256 hmac_sha256(std::string_view key, std::string_view message) {
   Sha256 digest;
   unsigned int length = 0;
   const auto* data = reinterpret_cast<const unsigned char*>(message.data());
-  const auto* done = HMAC(EVP_sha256(), key.empty() ? "" : key.data(), static_cast<int>(key.size()),
-                          data, message.size(), digest.data(), &length);
+  const auto* done =
+      HMAC(sha256_algorithm(), key.empty() ? "" : key.data(), static_cast<int>(key.size()), data,
+           message.size(), digest.data(), &length);
   CHECK(done != nullptr && length == digest.size(), "OpenSSL must offer HMAC-SHA-256");
   return digest;
 }

@@ -132,6 +132,14 @@ std::string SystemClock::boot() const {
   return id;
 }
 
+Instant SystemClock::wall() const {
+  return hook_ ? now().wall : Instant{read_clock(CLOCK_REALTIME)};
+}
+
+SteadyInstant SystemClock::steady() const {
+  return hook_ ? now().steady : SteadyInstant{read_clock(CLOCK_BOOTTIME)};
+}
+
 Now SystemClock::now() const {
   constexpr Duration apart_max{50};
   // Preempted between the two readings, they are far apart; three times in a row is overload.

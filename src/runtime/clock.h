@@ -25,8 +25,8 @@ class Clock {
   // clock that runs faster.
   virtual Duration sleep_for(Duration length) const { return length; }
 
-  Instant wall() const { return now().wall; }
-  SteadyInstant steady() const { return now().steady; }
+  virtual Instant wall() const { return now().wall; }
+  virtual SteadyInstant steady() const { return now().steady; }
 
   // What `steady` counts from: readings of two processes compare only where this is equal. Empty
   // where it cannot be told; then they never do.
@@ -57,6 +57,8 @@ class SystemClock final : public Clock {
   SystemClock& operator=(const SystemClock&) = delete;
 
   Now now() const override;
+  Instant wall() const override;
+  SteadyInstant steady() const override;
   // The kernel's boot id, random(4).
   std::string boot() const override;
   Duration sleep_for(Duration length) const override;

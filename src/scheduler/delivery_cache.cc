@@ -34,8 +34,7 @@ void DeliveryCache::load(const std::vector<Key>& keys) {
   }
 }
 
-std::shared_ptr<const PreparedJob> DeliveryCache::prepare(
-    const store::Deliverable& deliverable) const {
+std::shared_ptr<const PreparedJob> DeliveryCache::prepare(const store::Deliverable& deliverable) {
   auto prepared = std::make_shared<PreparedJob>();
   prepared->job = deliverable.job;
   auto headers = std::make_shared<std::vector<delivery::SecretHeaderValue>>();
@@ -52,6 +51,17 @@ std::shared_ptr<const PreparedJob> DeliveryCache::prepare(
   }
   prepared->definition = std::make_shared<core::JobDefinition>(deliverable.definition);
   prepared->secret_headers = std::move(headers);
+  prepared->signing_key = signing_key(deliverable);
+  return prepared->signing_key ? prepared : nullptr;
+}
+
+std::shared_ptr<const core::SigningKey> DeliveryCache::signing_key(
+    const store::Deliverable& deliverable) {
+  constexpr std::size_t keys_max = 1'000;
+  std::lock_guard lock(keys_mutex_);
+  if (auto known = keys_.find(deliverable.sealed_signing_secret); known != keys_.end()) {
+    return known->second;
+  }
   auto secret =
       vault_.open(core::account_context(deliverable.account_id), deliverable.sealed_signing_secret);
   if (!secret) {
@@ -61,8 +71,9 @@ std::shared_ptr<const PreparedJob> DeliveryCache::prepare(
   }
   auto key = core::parse_signing_secret(secret->reveal());
   if (!key) return nullptr;
-  prepared->signing_key = std::make_shared<core::SigningKey>(std::move(*key));
-  return prepared;
+  if (keys_.size() >= keys_max) keys_.clear();
+  return keys_[deliverable.sealed_signing_secret] =
+             std::make_shared<const core::SigningKey>(std::move(*key));
 }
 
 }  // namespace cronally::scheduler

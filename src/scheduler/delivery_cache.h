@@ -5,10 +5,11 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -52,13 +53,24 @@ class DeliveryCache {
     SteadyInstant read_at;
   };
 
-  std::shared_ptr<const PreparedJob> prepare(const store::Deliverable& deliverable) const;
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const noexcept {
+      return std::hash<JobNo>{}(key.first) * 31 + static_cast<std::size_t>(key.second);
+    }
+  };
+
+  std::shared_ptr<const PreparedJob> prepare(const store::Deliverable& deliverable);
+  std::shared_ptr<const core::SigningKey> signing_key(const store::Deliverable& deliverable);
 
   store::Spine& spine_;
   const runtime::Vault& vault_;
   const runtime::Clock& clock_;
   mutable std::mutex mutex_;
-  std::map<Key, Entry> entries_;
+  std::unordered_map<Key, Entry, KeyHash> entries_;
+
+  // load() only. The keys of the accounts, as last seen sealed: most jobs share one.
+  std::mutex keys_mutex_;
+  std::unordered_map<std::string, std::shared_ptr<const core::SigningKey>> keys_;
 };
 
 }  // namespace cronally::scheduler

@@ -84,6 +84,7 @@ class Driver::Impl {
   void run_machine(const std::stop_token& stop);
   std::vector<core::Event> take_events(const std::stop_token& stop);
   void step(core::Event event);
+  void hand_over();
   void note_ended(const core::AttemptEnded& ended);
   void perform(core::Commit&& action);
   void perform(core::Send&& action);
@@ -111,7 +112,7 @@ class Driver::Impl {
   core::Planner planner_;
   std::unordered_map<RunNo, InFlight> in_flight_;
   Instant wake_at_{};
-  std::vector<delivery::Delivery> ready_;  // sends of the step under way
+  std::vector<delivery::Delivery> ready_;  // sends that are not handed over yet
   std::vector<DeliveryCache::Key> prepares_;
   std::vector<core::ReadOpenRuns> reads_;
   std::vector<AwaitedSend> awaited_;
@@ -231,8 +232,13 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
   parts_.health.ok("scheduler");
   while (!stop.stop_requested()) {
     auto events = take_events(stop);
-    for (auto& event : events) step(std::move(event));
+    for (auto& event : events) {
+      // What ended attempts make room for is handed over together, but never waits for other work.
+      if (!std::holds_alternative<core::AttemptEnded>(event)) hand_over();
+      step(std::move(event));
+    }
     if (parts_.clock.wall() >= wake_at_) step(core::Woke{});
+    hand_over();
     auto stats = planner_.stats();
     watch_.gauges(stats);
   }
@@ -268,6 +274,9 @@ void Driver::Impl::step(core::Event event) {
                },
                action);
   }
+}
+
+void Driver::Impl::hand_over() {
   if (!ready_.empty()) deliver(std::exchange(ready_, {}));
   flush_reads();
 }
