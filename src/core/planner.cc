@@ -84,6 +84,7 @@ void Planner::State::lose_lease() {
     }
   }
   run_items.clear();
+  run_items_urgent = 0;
 }
 
 void Planner::State::proceed() {
@@ -109,6 +110,9 @@ Instant Planner::State::next_wake() {
   if (!timers.empty()) at = timers.top().first;
   for (const Lane* lane : {&plan_lane, &run_lane}) {
     if (!lane->batch && !lane->idle()) at = std::min(at, wall_of(lane->repeat_at));
+  }
+  if (!run_items.empty() && run_lane.idle() && !lost) {
+    at = std::min(at, wall_of(run_items_since + options.outcome_wait));
   }
   if (stopped()) return at;
   return std::min({at, plan_wake(), read_wake()});

@@ -62,13 +62,17 @@ struct PlannerOptions {
   Duration lead_min = std::chrono::seconds{1};  // claims are planned so far ahead, growing with
                                                 // the measured commit time up to lead_max
   std::size_t armed_max = 200'000;
-  std::size_t armed_per_destination_max = 20'000;
+  std::size_t armed_per_destination_max = 20'000;  // more while at least as much is free
   std::int32_t destination_concurrency = 64;
   std::size_t claims_per_batch = 8'192;
   std::size_t runs_per_read = 10'000;
   Duration begin_margin = std::chrono::milliseconds{20};  // at most once: Begin commits this,
                                                           // plus the commit time, before due
   Duration cursor_age_max = std::chrono::seconds{60};
+  // Outcomes wait so long for others to join their commit, up to outcomes_per_batch of them. A
+  // death within it repeats attempts that were answered (P4, "repeated").
+  Duration outcome_wait = std::chrono::milliseconds{10};
+  std::size_t outcomes_per_batch = 512;
 };
 
 // ---- Events -----------------------------------------------------------------------------------

@@ -35,8 +35,14 @@ void Planner::State::repeat_lanes() {
   }
 }
 
+bool Planner::State::outcomes_may_wait() const {
+  return !draining && run_items_urgent == 0 && run_items.size() < options.outcomes_per_batch &&
+         now.steady < run_items_since + options.outcome_wait;
+}
+
 void Planner::State::flush_runs() {
-  if (lost || run_items.empty() || !run_lane.idle()) return;
+  if (lost || run_items.empty() || !run_lane.idle() || outcomes_may_wait()) return;
+  run_items_urgent = 0;
   std::vector<Item> items;
   if (run_items.size() <= options.claims_per_batch) {
     items = std::exchange(run_items, {});
@@ -69,7 +75,7 @@ void Planner::State::on(BatchDone& event) {
   }
   if (const auto* committed = std::get_if<BatchCommitted>(&event.fate)) {
     commit_recent = std::max(event.took, commit_recent * 7 / 8);
-    (lane == &plan_lane) ? plan_committed(*committed) : runs_committed(*committed);
+    (lane == &plan_lane) ? plan_committed(*committed, event.took) : runs_committed(*committed);
     lane->content = {};
     return;
   }
@@ -77,8 +83,12 @@ void Planner::State::on(BatchDone& event) {
   setback(*lane, std::holds_alternative<BatchUnknown>(event.fate) && lane->setbacks == 0);
 }
 
-void Planner::State::plan_committed(const BatchCommitted& committed) {
+void Planner::State::plan_committed(const BatchCommitted& committed, Duration took) {
+  constexpr std::size_t large = 256;  // below it, the commit and not its items takes the time
   const std::vector<Item>& items = plan_lane.content.items;
+  if (items.size() >= large) {
+    claim_time = std::max(std::chrono::nanoseconds{took} / std::ssize(items), claim_time * 7 / 8);
+  }
   EarlyClaims held_back;
   for (std::size_t i = 0; i < items.size() && !lost; ++i) {
     const ItemOutcome& outcome = committed.outcomes.at(i);

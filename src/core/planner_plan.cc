@@ -9,6 +9,10 @@ namespace {
 // different instants cost at most ten commits a second.
 constexpr Duration plan_span = std::chrono::milliseconds{100};
 
+// What falls due within this span is counted before it is planned: a herd takes long to claim and
+// begins that much earlier. As far as the store lets claims reach.
+constexpr Duration look_ahead = lead_max - std::chrono::milliseconds{200};
+
 // A cursor may be a lead ahead of the clock, and the clock may be slewed a little; more than this
 // means that it was stepped back.
 constexpr Duration hold_slack = std::chrono::seconds{1};
@@ -28,7 +32,14 @@ Instant Planner::State::first_due() {
 
 void Planner::State::set_next_due(JobEntry& job, std::optional<Instant> due) {
   job.next_due = due.value_or(never);
+  if (job.collected) collected_first = std::min(collected_first, job.next_due);
   if (due) dues.emplace(*due, job.no.value);
+}
+
+// The lead, and the time that claiming what is collected will take.
+Duration Planner::State::plan_lead() const {
+  const auto backlog = claim_time * static_cast<std::int64_t>(collected);
+  return lead_for(options.lead_min + std::chrono::duration_cast<Duration>(backlog), commit_recent);
 }
 
 Instant Planner::State::cursor_max() const {
@@ -67,32 +78,24 @@ void Planner::State::plan() {
 // that grows too large leaves the remaining shards, cursors and all, to the next one. So no claim
 // ever stands beyond its shard's cursor, and a takeover decides over nothing that is claimed.
 bool Planner::State::plan_ahead() {
-  const Instant until = now.wall + lead();
-  const bool due = collected > 0 || std::min(first_due(), first_early()) <= until - plan_span;
+  collect(now.wall + look_ahead);
+  looked_at = now.wall;
+  const Instant until = now.wall + plan_lead();
+  const bool due = std::min(collected_first, first_early()) <= until - plan_span;
   const bool idle_too_long = now.wall - advanced_at >= options.cursor_age_max;
   if (!due && !idle_too_long) return false;
 
-  collect(until);
   std::vector<Item> items;
   add_early(until, items);
   std::array<bool, shard_count> left{};
+  collected_first = never;
   for (std::size_t i = 0; i < due_by_shard.size(); ++i) {
     if (items.size() >= options.claims_per_batch && !due_by_shard[i].empty()) {
       left[i] = true;
+      collected_first = until;
       continue;
     }
-    collected -= due_by_shard[i].size();
-    for (const JobNo no : due_by_shard[i]) {
-      JobEntry* job = find_job(no);
-      if (!job || !job->collected) continue;
-      job->collected = false;
-      if (!job->dirty && job->next_due <= until) {
-        account(*job, until, items);
-      } else if (!job->dirty && job->next_due != never) {
-        set_next_due(*job, job->next_due);
-      }
-    }
-    due_by_shard[i].clear();
+    std::erase_if(due_by_shard[i], [&](JobNo no) { return !still_ahead(no, until, items); });
   }
   for (std::size_t i = 0; i < shards.size(); ++i) {
     if (!shards[i].owned || left[i]) continue;
@@ -105,12 +108,34 @@ bool Planner::State::plan_ahead() {
   return true;
 }
 
+// Of what is collected: accounts for the job if it is due until `until`. True when it is due later
+// and stays in its list.
+bool Planner::State::still_ahead(JobNo no, Instant until, std::vector<Item>& items) {
+  JobEntry* job = find_job(no);
+  if (job && job->collected && !job->dirty && job->next_due > until &&
+      job->next_due <= now.wall + look_ahead) {
+    collected_first = std::min(collected_first, job->next_due);
+    return true;
+  }
+  --collected;
+  if (!job || !job->collected) return false;
+  job->collected = false;
+  if (job->dirty) return false;
+  if (job->next_due <= until) {
+    account(*job, until, items);
+  } else if (job->next_due != never) {
+    set_next_due(*job, job->next_due);
+  }
+  return false;
+}
+
 // Moves what is due until `until` from the heap to its shard's list.
 void Planner::State::collect(Instant until) {
   for (Instant at = first_due(); at <= until; at = first_due()) {
     JobEntry* job = find_job(JobNo{dues.top().second});
     dues.pop();
     job->collected = true;
+    collected_first = std::min(collected_first, at);
     ++collected;
     due_by_shard[job->shard].push_back(job->no);
   }
@@ -160,9 +185,11 @@ Instant Planner::State::plan_wake() {
   if (held_until) return *held_until;
   if (!plan_lane.idle()) return never;
   Instant at = advanced_at + options.cursor_age_max;
-  if (collected > 0) at = now.wall;
-  const Instant due = std::min(first_due(), first_early());
-  return due == never ? at : std::min(at, due - lead() + plan_span);
+  const Instant due = std::min(collected_first, first_early());
+  if (due != never) at = std::min(at, due - plan_lead() + plan_span);
+  const Instant further = first_due();
+  if (further != never) at = std::min(at, std::max(further - look_ahead, looked_at + plan_span));
+  return at;
 }
 
 }  // namespace cronally::core

@@ -27,9 +27,13 @@ Destination& Planner::State::destination_at(DestinationNo no) {
   return destinations[index];
 }
 
+// A destination may hold its share, and beyond it as much as is left free: one that answers nothing
+// ends with half of the room, two with a third each, and so on ("dynamic thresholds", Choudhury and
+// Hahne 1998).
 bool Planner::State::has_room(DestinationNo destination) {
-  return runs.size() < options.armed_max &&
-         destination_at(destination).tracked < options.armed_per_destination_max;
+  if (runs.size() >= options.armed_max) return false;
+  const std::size_t tracked = destination_at(destination).tracked;
+  return tracked < options.armed_per_destination_max || tracked < options.armed_max - runs.size();
 }
 
 TrackedRun& Planner::State::track(const OpenRun& run, JobEntry* job) {
@@ -289,6 +293,8 @@ void Planner::State::queue_item(TrackedRun& tracked, Item item) {
   if (tracked.phase == Phase::waiting) dequeue(tracked);
   tracked.phase = Phase::committing;
   tracked.timer = never;
+  if (run_items.empty()) run_items_since = now.steady;
+  if (!std::holds_alternative<Outcome>(item)) ++run_items_urgent;
   run_items.push_back(std::move(item));
 }
 

@@ -168,6 +168,8 @@ struct Planner::State {
   void account(JobEntry& job, Instant until, std::vector<Item>& items);
   void add_early(Instant until, std::vector<Item>& items);
   Instant first_early() const;
+  bool still_ahead(JobNo no, Instant until, std::vector<Item>& items);
+  Duration plan_lead() const;
   void add_claim(const JobEntry& job, Instant due, std::vector<Item>& items);
   Instant first_due();
   void set_next_due(JobEntry& job, std::optional<Instant> due);
@@ -226,15 +228,16 @@ struct Planner::State {
   void take_over(TrackedRun& tracked);
   void finish_read(const RunsRead& event);
   void discover_again();
-  Duration horizon() const { return lead() + lead() / 2; }
+  Duration horizon() const { return std::max(lead() + lead() / 2, lead_max); }
 
   // ---- planner_lanes.cc
   void submit(Lane& lane, std::vector<Item> items);
   void resubmit(Lane& lane);
   void repeat_lanes();
   void flush_runs();
+  bool outcomes_may_wait() const;
   void setback(Lane& lane, bool at_once);
-  void plan_committed(const BatchCommitted& committed);
+  void plan_committed(const BatchCommitted& committed, Duration took);
   void runs_committed(const BatchCommitted& committed);
   void claim_done(const Claim& claim, const ItemOutcome& outcome);
   void outcome_done(TrackedRun& tracked, const Outcome& outcome);
@@ -259,6 +262,10 @@ struct Planner::State {
   TimerHeap dues;  // (next_due, job)
   std::array<std::vector<JobNo>, shard_count> due_by_shard;
   std::size_t collected = 0;
+  Instant collected_first = never;  // no job in these lists is due before
+  Instant looked_at{};              // when they were last filled
+  // What one item of a large plan took to commit, lately; a guess until there was one.
+  std::chrono::nanoseconds claim_time = std::chrono::microseconds{20};
   Instant advanced_at;                // when the cursors last moved
   std::optional<Instant> held_until;  // as last told
   std::vector<Claim> early;           // refused as too early (the clock was stepped back):
@@ -276,7 +283,9 @@ struct Planner::State {
   std::vector<Destination> destinations;
   std::size_t waiting = 0;
   std::size_t in_flight = 0;
-  std::vector<Item> run_items;  // for the next batch of the run lane
+  std::vector<Item> run_items;       // for the next batch of the run lane
+  std::size_t run_items_urgent = 0;  // of these, other than outcomes
+  SteadyInstant run_items_since{};   // when the first of them was queued
 
   std::optional<std::uint64_t> reading;
   std::unordered_set<RunNo> departed;         // left memory while a read was under way

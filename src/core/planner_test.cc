@@ -84,8 +84,8 @@ class Machine {
   std::int64_t last_run = 0;
 };
 
-PlannedJob every(Duration length) {
-  return {.no = job_no,
+PlannedJob every(Duration length, std::int64_t no = job_no.value) {
+  return {.no = JobNo{no},
           .shard = shard_no,
           .revision = 1,
           .schedule = cron::Interval{length, start},
@@ -126,10 +126,46 @@ TEST(Planner, RecordsASuccessOnce) {
   const auto sends = machine.take<Send>();
   ASSERT_EQ(sends.size(), 1U);
   machine.step(AttemptEnded{sends[0].run.no, 1, {.fate = Fate::answered, .status = 200}});
-  const auto outcomes = of<Outcome>(machine.commit());
+  EXPECT_TRUE(of<Outcome>(machine.commit()).empty()) << "others may join its commit";
+  const auto outcomes = of<Outcome>(machine.run_until(start + 10s + PlannerOptions{}.outcome_wait));
   ASSERT_EQ(outcomes.size(), 1U);
   EXPECT_EQ(std::get<Outcome::End>(outcomes[0].next).verdict, Verdict::succeeded);
   EXPECT_EQ(machine.planner.stats().in_flight, 0U);
+}
+
+TEST(Planner, LetsOutcomesThatAreCloseShareACommit) {
+  Machine machine;
+  machine.acquire({every(10s, 1), every(10s, 2)});
+  machine.run_until(start + 10s);
+  const auto sends = machine.take<Send>();
+  ASSERT_EQ(sends.size(), 2U);
+  machine.step(AttemptEnded{sends[0].run.no, 1, {.fate = Fate::answered, .status = 200}});
+  machine.run_until(start + 10s + 5ms);
+  machine.step(AttemptEnded{sends[1].run.no, 1, {.fate = Fate::answered, .status = 200}});
+  EXPECT_EQ(of<Outcome>(machine.run_until(start + 10s + 9ms)).size(), 0U);
+  EXPECT_EQ(of<Outcome>(machine.run_until(start + 10s + 10ms)).size(), 2U);
+}
+
+// ---- much at one instant ------------------------------------------------------------------------
+
+TEST(Planner, ClaimsAHerdEarlierThanALoneJob) {
+  Machine lone;
+  lone.acquire({every(10s)});
+  EXPECT_TRUE(of<Claim>(lone.run_until(start + 8'500ms)).empty());
+  Machine herd;
+  std::vector<PlannedJob> jobs;
+  for (int no = 1; no <= 50'000; ++no) jobs.push_back(every(10s, no));
+  herd.acquire(jobs);
+  EXPECT_EQ(of<Claim>(herd.run_until(start + 8'500ms)).size(), jobs.size()) << "a second longer";
+}
+
+TEST(Planner, LeavesRoomBesideADestinationThatAnswersNothing) {
+  Machine machine({.armed_max = 100, .armed_per_destination_max = 10});
+  std::vector<PlannedJob> jobs;
+  for (int no = 1; no <= 200; ++no) jobs.push_back(every(10s, no));
+  machine.acquire(jobs);
+  machine.run_until(start + 9'900ms);
+  EXPECT_EQ(machine.planner.stats().armed, 50U) << "half of the room";
 }
 
 // ---- new rules of zones -------------------------------------------------------------------------

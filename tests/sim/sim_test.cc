@@ -76,7 +76,7 @@ TEST(Simulation, RepeatsItselfBySeed) {
 }
 
 TEST(Simulation, CatchesEveryCanary) {
-  constexpr std::uint64_t tries = 40;
+  constexpr std::uint64_t tries = 200;
   for (const auto& kind : canaries()) {
     std::string caught;
     for (std::uint64_t seed = 1; seed <= tries && caught.empty(); ++seed) {

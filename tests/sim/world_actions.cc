@@ -44,7 +44,7 @@ void World::perform(core::Commit& action) {
   };
   // A batch on its way at a death may arrive long after the successor has begun.
   const Duration late =
-      faults_ && dice_.chance(0.01) ? dice_.between(Duration{1s}, Duration{4s}) : Duration{0};
+      faults_ && dice_.chance(0.02) ? dice_.between(Duration{1s}, Duration{4s}) : Duration{0};
   if (late > Duration{0}) applied_until_ += late;
   after(applied_until_ - time_, apply);
 }
