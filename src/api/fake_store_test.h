@@ -21,7 +21,8 @@ class FakeStore final : public store::Database,
                         store::Jobs,
                         store::Ledger,
                         store::Accounts,
-                        store::Notices {
+                        store::Notices,
+                        store::Retention {
  public:
   explicit FakeStore(const runtime::Clock& clock) : clock_(clock) {}
 
@@ -42,12 +43,17 @@ class FakeStore final : public store::Database,
   store::Ledger& ledger() override { return *this; }
   store::Accounts& accounts() override { return *this; }
   store::Notices& notices() override { return *this; }
+  store::Retention& retention() override { return *this; }
   std::uint64_t run_change_tick() const override { return tick; }
   void backup(const std::string& to) override {
     require_up();
     std::ofstream(to) << "SQLite format 3";
   }
   std::string engine() const override { return "fake"; }
+
+  // ---- Retention ----
+  store::Pruned prune(const store::Keep&) override { return {}; }
+  std::int64_t runs_kept() override { return static_cast<std::int64_t>(runs.size()); }
 
   // ---- Accounts ----
   bool bootstrap(const store::Account& account, const store::Token& token,

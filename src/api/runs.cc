@@ -119,7 +119,8 @@ Answer run_job(Call& call) {
   const RunId id{runtime::random_uuid_v7(call.now())};
   const Result<core::Run> run = call.deps().database.jobs().request_run(
       call.account(), job->id, core::RunKind::manual, "manual:" + occurrence, id);
-  if (!run) return fail(not_found("job", call.params[0]));
+  if (!run && run.error().code == "not_found") return fail(not_found("job", call.params[0]));
+  if (!run) return fail(run.error());
   // The key may have been used before: that run is the answer.
   net::Response response =
       json_response(run->id == id ? 201 : 200, core::write_run(*run, response_max_alone));

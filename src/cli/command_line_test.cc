@@ -372,12 +372,13 @@ TEST_F(CommandLine, NextAndExplainNeedNoServer) {
 
 TEST_F(CommandLine, ServeTakesItsFlagsAndTheDataDirectory) {
   const Ran ran = run({"serve", "--listen", "127.0.0.1:0", "--drain-timeout", "3s", "--runs-max",
-                       "1000", "--data-dir", "/other"});
+                       "1000", "--runs-keep", "7d", "--data-dir", "/other"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(served.listen, "127.0.0.1:0");
   EXPECT_EQ(served.data_dir, "/other");
   EXPECT_EQ(served.drain_timeout, std::chrono::seconds{3});
   EXPECT_EQ(served.runs_max, 1000);
+  EXPECT_EQ(served.runs_keep, std::chrono::days{7});
   EXPECT_EQ(served.destination_concurrency, 64);
   serve_seen = 0;
   EXPECT_EQ(run({"serve", "--log-level", "infos"}).err,
@@ -399,6 +400,8 @@ TEST_F(CommandLine, WhatIsMistypedIsAUsageError) {
             "cronally: 'cronally job show' does not expect 'b'\n"
             "  Next: `cronally job show --help` lists what it takes.\n");
   EXPECT_EQ(run({"serve", "--runs-max", "many"}).code, 2);
+  EXPECT_EQ(run({"serve", "--runs-keep", "1s"}).code, 2);
+  EXPECT_EQ(run({"serve", "--runs-keep", "30 moons"}).code, 2);
 }
 
 TEST_F(CommandLine, HelpComesWithoutAServer) {

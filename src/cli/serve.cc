@@ -24,6 +24,7 @@
 #include "runtime/token.h"
 #include "scheduler/driver.h"
 #include "scheduler/failure_notifier.h"
+#include "scheduler/pruner.h"
 #include "scheduler/span_counter.h"
 #include "store/sqlite/open.h"
 
@@ -158,6 +159,7 @@ class Server {
   std::unique_ptr<delivery::NoticeSender> sender_;
   std::unique_ptr<scheduler::FailureNotifier> notifier_;
   std::unique_ptr<scheduler::SpanCounter> counter_;
+  std::unique_ptr<scheduler::Pruner> pruner_;
   std::unique_ptr<scheduler::Driver> driver_;
   std::unique_ptr<runtime::Supervisor> supervisor_;
   std::unique_ptr<api::Api> api_;
@@ -208,6 +210,9 @@ void Server::start_scheduler() {
   notifier_ = std::make_unique<scheduler::FailureNotifier>(scheduler::FailureNotifier::Parts{
       .notices = database_->notices(), .sender = *sender_, .vault = *vault_, .clock = clock_});
   counter_ = std::make_unique<scheduler::SpanCounter>(database_->spine(), *compiler_);
+  pruner_ = std::make_unique<scheduler::Pruner>(
+      database_->retention(),
+      store::Keep{.runs_age = options_.runs_keep, .runs_max = options_.runs_max});
   core::PlannerOptions planner;
   planner.destination_concurrency = options_.destination_concurrency;
   driver_ = std::make_unique<scheduler::Driver>(
@@ -223,6 +228,7 @@ void Server::start_scheduler() {
   supervisor_ = std::make_unique<runtime::Supervisor>(health_, &metrics_);
   supervisor_->spawn("notifier", [this](std::stop_token stop) { notifier_->run(stop); });
   supervisor_->spawn("counter", [this](std::stop_token stop) { counter_->run(stop); });
+  supervisor_->spawn("pruner", [this](std::stop_token stop) { pruner_->run(stop); });
 }
 
 Result<void> Server::start_api() {

@@ -17,7 +17,8 @@ struct ServeOptions {
   Duration drain_timeout = std::chrono::seconds{25};
   // Requests at the same time to one scheme, host and port.
   std::int32_t destination_concurrency = 64;
-  // Ended runs that are kept; the oldest go first.
+  // How long ended runs are kept, and how many runs at most; the oldest ended ones go first.
+  Duration runs_keep = std::chrono::days{30};
   std::int64_t runs_max = 10'000'000;
 };
 

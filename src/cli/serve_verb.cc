@@ -10,7 +10,11 @@ namespace {
 struct ServeFlags {
   ServeOptions options;
   std::optional<std::string> drain_timeout;
+  std::optional<std::string> runs_keep;
 };
+
+constexpr Duration runs_keep_min = std::chrono::minutes{5};  // store::Keep keeps these anyway
+constexpr Duration runs_keep_max = std::chrono::days{3650};
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
@@ -37,6 +41,13 @@ Outcome<ServeOptions> options_of(const ServeFlags& flags, const Session& session
     const Result<Duration> length = parse_duration(*flags.drain_timeout);
     if (!length) return usage("--drain-timeout: " + length.error().message);
     options.drain_timeout = *length;
+  }
+  if (flags.runs_keep) {
+    const Result<Duration> length = parse_duration(*flags.runs_keep);
+    if (!length) return usage("--runs-keep: " + length.error().message);
+    if (*length < runs_keep_min || *length > runs_keep_max)
+      return usage("--runs-keep takes a length from 5m to 3650d, such as 30d");
+    options.runs_keep = *length;
   }
   if (options.destination_concurrency < 1)
     return usage("--destination-concurrency takes a number from 1 on");
@@ -78,8 +89,11 @@ void add_serve(Tree& tree, ServeFunction serve) {
                  "Requests at the same time to one host and port; 64 without it.")
       ->type_name("N")
       ->envname("CRONALLY_DESTINATION_CONCURRENCY");
+  text_flag(app, "--runs-keep", "LENGTH", flags->runs_keep,
+            "How long ended runs are kept; 30d without it.")
+      ->envname("CRONALLY_RUNS_KEEP");
   app.add_option("--runs-max", flags->options.runs_max,
-                 "Ended runs that are kept, at most; 10000000 without it.")
+                 "Runs that are kept at most, the oldest ended ones go first; 10000000 without it.")
       ->type_name("N")
       ->envname("CRONALLY_RUNS_MAX");
 }

@@ -194,7 +194,8 @@ class Jobs {
   virtual Result<Page<core::Job>> list_jobs(AccountNo account, const JobFilter& filter) = 0;
 
   // Inserts a run in state requested, or returns the run that already has this key. `kind` and
-  // `key` as DESIGN §3.5 ("manual:<Idempotency-Key>"). Codes: "not_found".
+  // `key` as DESIGN §3.5 ("manual:<Idempotency-Key>"). Codes: "not_found", "key_used" (the run
+  // that has the key is no longer kept).
   virtual Result<core::Run> request_run(AccountNo account, JobId job, core::RunKind kind,
                                         std::string key, RunId id) = 0;
 };
@@ -309,6 +310,36 @@ class Notices {
   virtual void postpone(AccountNo account, RunId batch, Instant send_at) = 0;
 };
 
+// ---- Retention --------------------------------------------------------------------------------
+
+// What the ledger keeps. Open runs, and those due within the last `young_age`, are kept whatever
+// this says: a change that is not yet replanned asks which of its occurrences are claimed.
+struct Keep {
+  static constexpr Duration young_age = std::chrono::minutes{5};
+  Duration runs_age = std::chrono::days{30};  // ended runs, their attempts, spans of skips
+  std::int64_t runs_max = 10'000'000;         // runs in all: above it the oldest due go first
+  Duration keys_age = std::chrono::days{90};  // occurrence keys, by the due of their run
+};
+
+struct Pruned {
+  std::int64_t runs = 0;
+  std::int64_t spans = 0;
+  std::int64_t keys = 0;
+  bool more = false;  // there may be more to prune now: call again
+};
+
+class Retention {
+ public:
+  virtual ~Retention() = default;
+  // Removes one portion of what `keep` does not keep, in one commit: ended runs, oldest due first,
+  // and keys and spans. A portion is small enough to stand between other work (some hundred rows,
+  // a few ms), whatever the size of the ledger. A key outlives its run and is never removed
+  // before it; a run's number is never given again.
+  virtual Pruned prune(const Keep& keep) = 0;
+  // Runs in the ledger, open ones too. Cheap and exact as of the last commit.
+  virtual std::int64_t runs_kept() = 0;
+};
+
 // ---- The whole --------------------------------------------------------------------------------
 
 class Database {
@@ -319,6 +350,7 @@ class Database {
   virtual Ledger& ledger() = 0;
   virtual Accounts& accounts() = 0;
   virtual Notices& notices() = 0;
+  virtual Retention& retention() = 0;
 
   // A value that grows with every commit that changed a run; cheap. Pollers compare it.
   virtual std::uint64_t run_change_tick() const = 0;

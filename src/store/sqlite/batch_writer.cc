@@ -62,6 +62,7 @@ ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
   const bool early = claim.due > transaction_.now() + core::lead_max;
   if (!stale && !early && insert_claim(claim)) {
     RunNo run{db_.last_row()};
+    transaction_.run_added();
     transaction_.run_changed(run);
     return {ItemStatus::done, run};
   }
@@ -79,6 +80,7 @@ ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
 
 bool BatchWriter::insert_claim(const core::Claim& claim) {
   db_.use("claim_insert")
+      .bind(transaction_.next_run())
       .bind(claim.id)
       .bind(claim.job)
       .bind(claim.shard)
@@ -163,6 +165,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
         db_.use("run_rebind").bind(run.run).bind(replan.revision).run();
       } else {
         db_.use("run_delete").bind(run.run).run();
+        transaction_.runs_removed(1);
       }
       transaction_.run_changed(run.run);
     } else if (deleted || (changed && !run.attempted && run.due <= replan.changed_at)) {

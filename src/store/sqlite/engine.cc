@@ -171,6 +171,7 @@ Writer::Writer(std::unique_ptr<Connection> connection, std::shared_ptr<const run
     // See Acquisition::resume_at; the first commit keeps it.
     resume_at_ = meta.instant(2) + (same_boot ? clock_->steady() - steady : core::lead_max);
     last_stamp_ = last_commit_ = resume_at_;
+    runs_ = {.last = meta.integer(6), .count = meta.integer(7)};
   }
   // Instead of SQLite's own checkpoints, which tell nobody when their fsync fails.
   sqlite3_wal_hook(
@@ -282,12 +283,14 @@ bool Writer::try_commit(std::vector<Queued>& group, Errors& errors, Effects& eff
   std::ranges::fill(errors, nullptr);
   effects = {};
   bool again = false;
+  const auto runs = runs_;
   try {
     write_group(group, errors, effects);
     if (watch_.files_in_place()) return true;
     std::ranges::fill(errors, watch_.refusal(Need::little));
   } catch (const SqliteError& error) {
     std::ranges::fill(errors, std::current_exception());
+    runs_ = runs;
     again = failed(error);
   }
   effects = {};
@@ -305,17 +308,24 @@ void Writer::write_group(std::vector<Queued>& group, Errors& errors, Effects& ef
   const auto [now, steady] = clock_->now();
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (errors[i]) continue;
-    Transaction transaction(*db_, now, last_stamp_);
+    const auto runs = runs_;
+    Transaction transaction(*db_, now, last_stamp_, runs_);
     errors[i] = perform(group[i].work, transaction);
-    if (!errors[i]) effects.add(std::move(transaction.effects()));
+    if (errors[i]) {
+      runs_ = runs;
+    } else {
+      effects.add(std::move(transaction.effects()));
+    }
   }
-  Transaction closing(*db_, now, last_stamp_);
+  Transaction closing(*db_, now, last_stamp_, runs_);
   prune(closing);
   last_commit_ = std::max(last_commit_, now);
   db_->use("meta_commit")
       .bind(std::max(last_commit_, last_stamp_))
       .bind(steady.time_since_epoch().count())
       .bind(boot_)
+      .bind(runs_.last)
+      .bind(runs_.count)
       .run();
   db_->execute("COMMIT");
 }

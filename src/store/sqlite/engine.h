@@ -64,11 +64,17 @@ class Bell {
   bool interrupted_ = false;
 };
 
+// How many runs there are, and the newest number that one was given.
+struct RunTally {
+  std::int64_t last = 0;
+  std::int64_t count = 0;
+};
+
 // One piece of work inside the transaction under way.
 class Transaction {
  public:
-  Transaction(Connection& db, Instant now, Instant& last_stamp)
-      : db_(db), now_(now), last_stamp_(last_stamp) {}
+  Transaction(Connection& db, Instant now, Instant& last_stamp, RunTally& runs)
+      : db_(db), now_(now), last_stamp_(last_stamp), runs_(runs) {}
 
   Connection& db() { return db_; }
   Instant now() const { return now_; }
@@ -76,6 +82,15 @@ class Transaction {
   // store share one.
   Instant stamp();
   Effects& effects() { return effects_; }
+
+  // The number for a run that is about to be inserted; run_added() once its row is there. A number
+  // is never given again, or a key would one day lead to another run.
+  RunNo next_run() const { return {runs_.last + 1}; }
+  void run_added() {
+    ++runs_.last;
+    ++runs_.count;
+  }
+  void runs_removed(std::int64_t count) { runs_.count -= count; }
 
   // Appends to the run change log.
   void run_changed(RunNo run);
@@ -86,6 +101,7 @@ class Transaction {
   Connection& db_;
   Instant now_;
   Instant& last_stamp_;
+  RunTally& runs_;
   Effects effects_;
 };
 
@@ -151,6 +167,7 @@ class Writer {
   Instant resume_at_;
   Instant last_commit_{};
   Instant pruned_at_{};
+  RunTally runs_;
 
   std::mutex mutex_;
   std::condition_variable filled_;
@@ -213,10 +230,12 @@ class Readers {
 
 struct Engine {
   Engine(std::filesystem::path file, std::unique_ptr<Connection> connection,
-         std::shared_ptr<const runtime::Clock> clock, FileWatch::Options watch = {})
-      : writer(std::move(connection), clock, bell, std::move(watch)),
+         std::shared_ptr<const runtime::Clock> with_clock, FileWatch::Options watch = {})
+      : clock(std::move(with_clock)),
+        writer(std::move(connection), clock, bell, std::move(watch)),
         readers(std::move(file), clock) {}
 
+  const std::shared_ptr<const runtime::Clock> clock;
   Bell bell;
   Writer writer;
   Readers readers;  // ends before the writer

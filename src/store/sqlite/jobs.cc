@@ -213,7 +213,9 @@ core::Run insert_request(Transaction& transaction, const core::Job& job, core::R
                          const std::string& key, RunId id) {
   auto& db = transaction.db();
   const auto due = transaction.stamp();
+  const RunNo run = transaction.next_run();
   db.use("request_insert")
+      .bind(run)
       .bind(id_at(id, due))
       .bind(job.no)
       .bind(job.shard)
@@ -222,7 +224,7 @@ core::Run insert_request(Transaction& transaction, const core::Job& job, core::R
       .bind(key)
       .bind(due)
       .run();
-  RunNo run{db.last_row()};
+  transaction.run_added();
   db.use("key_insert").bind(job.no).bind(key).bind(run).bind(due).run();
   transaction.run_changed(run);
   transaction.effects().requested = true;
@@ -330,7 +332,11 @@ Result<core::Run> SqliteJobs::request_run(AccountNo account, JobId id, core::Run
     if (known.value == 0) return insert_request(transaction, job, kind, key, run);
     auto row = db.use("run_by_no");
     row.bind(known);
-    if (!row.step()) throw Undo{{"not_found", "the run of this key is no longer kept"}};
+    if (!row.step()) {
+      throw Undo{{"key_used",
+                  "this key was used for a run that is no longer kept; use a new key for a new "
+                  "run"}};
+    }
     return full_run(db, row);
   });
 }

@@ -12,6 +12,7 @@
 #include "store/sqlite/engine.h"
 #include "store/sqlite/jobs.h"
 #include "store/sqlite/ledger.h"
+#include "store/sqlite/retention.h"
 #include "store/sqlite/spine.h"
 #include "store/sqlite/sql.h"
 #include "store/sqlite/version.h"
@@ -38,6 +39,7 @@ class SqliteDatabase : public Database {
   Ledger& ledger() override { return ledger_; }
   Accounts& accounts() override { return accounts_; }
   Notices& notices() override { return notices_; }
+  Retention& retention() override { return retention_; }
   std::uint64_t run_change_tick() const override { return engine_.bell.run_tick(); }
   void backup(const std::string& to) override;
   std::string engine() const override { return "SQLite " + sqlite_version(); }
@@ -53,6 +55,7 @@ class SqliteDatabase : public Database {
   sqlite::SqliteLedger ledger_{engine_};
   sqlite::SqliteAccounts accounts_{engine_};
   sqlite::SqliteNotices notices_{engine_};
+  sqlite::SqliteRetention retention_{engine_};
 };
 
 // Pages copied between two commits: 64 of 4 KiB take well under a millisecond.

@@ -3,18 +3,20 @@
 -- ---- meta and leases ---------------------------------------------------------------------------
 
 -- name: meta_insert
-INSERT INTO meta (one, generation, fence_counter, last_commit, last_steady, boot, change_floor)
-VALUES (1, ?, 0, ?, ?, ?, 0);
+INSERT INTO meta (one, generation, fence_counter, last_commit, last_steady, boot, change_floor,
+                  run_last, runs)
+VALUES (1, ?, 0, ?, ?, ?, 0, 0, 0);
 
 -- name: shard_insert
 INSERT INTO shard (shard, cursor, fence, change, seen) VALUES (?, ?, 0, 0, 0);
 
 -- name: meta_read
-SELECT generation, fence_counter, last_commit, change_floor, last_steady, boot
+SELECT generation, fence_counter, last_commit, change_floor, last_steady, boot, run_last, runs
 FROM meta WHERE one = 1;
 
 -- name: meta_commit
-UPDATE meta SET last_commit = ?1, last_steady = ?2, boot = ?3 WHERE one = 1;
+UPDATE meta SET last_commit = ?1, last_steady = ?2, boot = ?3, run_last = ?4, runs = ?5
+WHERE one = 1;
 
 -- name: fence_next
 UPDATE meta SET fence_counter = fence_counter + 1 WHERE one = 1
@@ -58,9 +60,9 @@ UPDATE job SET planned_revision = ?2 WHERE job_no = ?1;
 -- ---- runs --------------------------------------------------------------------------------------
 
 -- name: claim_insert
-INSERT INTO run (id, job_no, shard, revision, kind, key, scheduled_at, due, state, reason, fence,
-                 attempt, send_at, failures, unknowns)
-VALUES (?1, ?2, ?3, ?4, 0, '', ?5, ?6, 1, 0, ?7, 1, ?6, 0, 0)
+INSERT INTO run (run_no, id, job_no, shard, revision, kind, key, scheduled_at, due, state, reason,
+                 fence, attempt, send_at, failures, unknowns)
+VALUES (?1, ?2, ?3, ?4, ?5, 0, '', ?6, ?7, 1, 0, ?8, 1, ?7, 0, 0)
 ON CONFLICT DO NOTHING;
 
 -- name: claim_find
@@ -233,9 +235,9 @@ SELECT run_no, due FROM occurrence_key WHERE job_no = ? AND key = ?;
 INSERT INTO occurrence_key (job_no, key, run_no, due) VALUES (?, ?, ?, ?);
 
 -- name: request_insert
-INSERT INTO run (id, job_no, shard, revision, kind, key, scheduled_at, due, state, reason, fence,
-                 attempt, send_at, failures, unknowns)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 0, 0, 0, 1, ?7, 0, 0);
+INSERT INTO run (run_no, id, job_no, shard, revision, kind, key, scheduled_at, due, state, reason,
+                 fence, attempt, send_at, failures, unknowns)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 0, 0, 0, 1, ?8, 0, 0);
 
 -- name: idempotency_find
 SELECT digest, answer FROM idempotency WHERE account_no = ? AND key = ? AND at > ?;
@@ -326,6 +328,35 @@ UPDATE meta SET change_floor = max(change_floor, ?) WHERE one = 1;
 SELECT j.id, s.revision, s.after, s.until, s.reason, s.count
 FROM skipped_span s JOIN job j USING (job_no)
 WHERE j.account_no = ?1 AND (?2 IS NULL OR j.id = ?2) ORDER BY s.span_no DESC LIMIT ?3;
+
+-- ---- retention ---------------------------------------------------------------------------------
+
+-- name: runs_oldest
+SELECT run_no, due, state, job_no, key FROM run
+WHERE due <= ?1 AND (due, run_no) > (?2, ?3) ORDER BY due, run_no LIMIT ?4;
+
+-- name: run_touch
+SELECT count(*) FROM run INDEXED BY run_occurrence WHERE job_no = ? AND due = ? AND key = ?;
+
+-- name: run_prune
+DELETE FROM run WHERE run_no = ?;
+
+-- name: attempts_prune
+DELETE FROM attempt WHERE run_no = ?;
+
+-- name: spans_oldest
+SELECT span_no FROM skipped_span WHERE until <= ? ORDER BY until LIMIT ?;
+
+-- name: span_prune
+DELETE FROM skipped_span WHERE span_no = ?;
+
+-- name: keys_oldest
+SELECT k.job_no, k.key, k.due FROM occurrence_key k
+WHERE k.due <= ?1 AND NOT EXISTS (SELECT 1 FROM run r WHERE r.run_no = k.run_no)
+ORDER BY k.due LIMIT ?2;
+
+-- name: key_prune
+DELETE FROM occurrence_key WHERE job_no = ? AND key = ?;
 
 -- ---- accounts ----------------------------------------------------------------------------------
 

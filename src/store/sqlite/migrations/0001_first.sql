@@ -8,7 +8,9 @@ CREATE TABLE meta (
   last_commit   INTEGER NOT NULL,  -- newest clock that any commit carried
   last_steady   INTEGER NOT NULL,  -- steady clock of the newest commit, µs
   boot          TEXT NOT NULL,     -- what last_steady counts from
-  change_floor  INTEGER NOT NULL   -- run changes at or below it are forgotten
+  change_floor  INTEGER NOT NULL,  -- run changes at or below it are forgotten
+  run_last      INTEGER NOT NULL,  -- newest run_no that was given; none is given twice
+  runs          INTEGER NOT NULL   -- rows of run
 ) STRICT;
 
 CREATE TABLE lease (               -- who held which fence; attempts name their fence
@@ -134,6 +136,7 @@ CREATE TABLE occurrence_key (      -- outlives its run
   due    INTEGER NOT NULL,
   PRIMARY KEY (job_no, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX occurrence_key_due ON occurrence_key (due);
 
 CREATE TABLE attempt (
   run_no        INTEGER NOT NULL,
@@ -166,6 +169,7 @@ CREATE TABLE skipped_span (
   UNIQUE (job_no, after, until)
 ) STRICT;
 CREATE INDEX skipped_uncounted ON skipped_span (span_no) WHERE count IS NULL;
+CREATE INDEX skipped_until ON skipped_span (until);
 
 CREATE TABLE notice (              -- a failed run its account has to be told of
   notice_no  INTEGER PRIMARY KEY,
