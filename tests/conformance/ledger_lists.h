@@ -194,6 +194,55 @@ TEST_P(LedgerLists, RunsAreFilteredByEverythingAFilterHas) {
   }
 }
 
+// Filters on jobs go along the jobs when these are few, and along the runs when they are many.
+TEST_P(LedgerLists, RunsOfSeveralJobsComeInOneOrderAndInPages) {
+  std::vector<core::Job> tagged;
+  for (int i = 0; i < 4; ++i) {
+    auto made = definition("tagged/" + std::to_string(i));
+    made.labels = {{"team", "ops"}, {"n", std::to_string(i % 2)}};
+    tagged.push_back(create(made));
+  }
+  auto other = create("other");
+  std::vector<RunId> expected;
+  for (int second = -9; second < 0; ++second) {
+    claimed(other, at(second * 1s));
+    auto& job = tagged.at(static_cast<std::size_t>(second + 9) % 4);
+    expected.insert(expected.begin(), claimed(job, at(second * 1s)).id);
+  }
+  for (store::RunFilter filter : {store::RunFilter{.labels = {{"team", "ops"}}},
+                                  store::RunFilter{.name_prefix = "tagged/"}}) {
+    EXPECT_EQ(listed(filter), expected);
+    std::vector<RunId> joined;
+    filter.limit = 2;
+    do {
+      auto page = ledger().list_runs(account(), filter);
+      ASSERT_TRUE(page);
+      ASSERT_LE(page->items.size(), 2U);
+      for (const auto& run : page->items) joined.push_back(run.id);
+      filter.cursor = page->next_cursor;
+    } while (filter.cursor);
+    EXPECT_EQ(joined, expected);
+  }
+  EXPECT_THAT(listed({.labels = {{"team", "ops"}, {"n", "1"}}, .name_prefix = "tagged/1"}),
+              ElementsAre(expected.at(3), expected.at(7)));
+  EXPECT_THAT(listed({.since = at(-3s), .until = at(-1s), .labels = {{"team", "ops"}}}),
+              ElementsAre(expected.at(1), expected.at(2)));
+}
+
+TEST_P(LedgerLists, RunsOfADeletedJobAreStillFoundByItsNameAndLabels) {
+  auto made = definition("gone");
+  made.labels = {{"team", "ops"}};
+  auto job = create(made);
+  auto run = claimed(job, at(-1s));
+  commit({success(run)});
+  replanned(remove(job), Change::deleted);
+  create("gone");
+  EXPECT_THAT(listed({.labels = {{"team", "ops"}}}), ElementsAre(run.id));
+  EXPECT_THAT(listed({.name_prefix = "gone"}), ElementsAre(run.id));
+  EXPECT_THAT(jobs().list_jobs(account(), {.labels = {{"team", "ops"}}})->items, IsEmpty());
+  EXPECT_THAT(jobs().list_jobs(account(), {.name_prefix = "gone"})->items, SizeIs(1));
+}
+
 TEST_P(LedgerLists, RunsOfADeletedJobStayInTheLedger) {
   auto job = create("report");
   auto run = claimed(job, at(-1s));
@@ -268,6 +317,39 @@ TEST_P(LedgerLists, ListsShowTheNewestNameAndLabels) {
   EXPECT_EQ(ledger().find_run(account(), run.id)->job_name, "after");
   EXPECT_THAT(listed({.labels = {{"new", "yes"}}, .name_prefix = "after"}), ElementsAre(run.id));
   EXPECT_EQ(jobs().list_jobs(account(), {.labels = {{"new", "yes"}}})->items.size(), 1U);
+}
+
+TEST_P(LedgerLists, ALabelThatWasTakenOffNoLongerLeadsToTheJob) {
+  auto made = definition("report");
+  made.labels = {{"kept", "1"}, {"off", "1"}, {"turned", "1"}};
+  auto job = create(made);
+  change(job, [](auto& edited) { edited.labels = {{"kept", "1"}, {"turned", "2"}}; });
+  auto found = [&](const std::string& key, const std::string& value) {
+    return jobs().list_jobs(account(), {.labels = {{key, value}}})->items.size();
+  };
+  EXPECT_EQ(found("kept", "1"), 1U);
+  EXPECT_EQ(found("off", "1"), 0U);
+  EXPECT_EQ(found("turned", "1"), 0U);
+  EXPECT_EQ(found("turned", "2"), 1U);
+}
+
+TEST_P(LedgerLists, PagesOfFilteredJobsMissNone) {
+  std::vector<std::string> expected;
+  for (int i = 0; i < 9; ++i) {
+    auto made = definition((i % 3 ? "a/" : "b/") + std::to_string(i));
+    made.labels = {{"parity", i % 2 ? "odd" : "even"}};
+    create(made);
+    if (i % 3 && i % 2) expected.insert(expected.begin(), made.name);
+  }
+  std::vector<std::string> joined;
+  store::JobFilter filter{.name_prefix = "a/", .labels = {{"parity", "odd"}}, .limit = 1};
+  do {
+    auto page = jobs().list_jobs(account(), filter);
+    ASSERT_TRUE(page);
+    for (const auto& job : page->items) joined.push_back(job.definition.name);
+    filter.cursor = page->next_cursor;
+  } while (filter.cursor);
+  EXPECT_EQ(joined, expected);
 }
 
 TEST_P(LedgerLists, ADeletedJobLeavesTheLists) {

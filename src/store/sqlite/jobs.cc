@@ -5,6 +5,7 @@
 
 #include "core/definition_json.h"
 #include "store/sqlite/cursor.h"
+#include "store/sqlite/job_match.h"
 #include "store/sqlite/rows.h"
 
 namespace cronally::store::sqlite {
@@ -47,6 +48,12 @@ void insert_secrets(Connection& db, JobNo job, const std::vector<NewSecret>& sec
   }
 }
 
+void write_labels(Connection& db, std::string_view statement, const core::Job& job) {
+  for (const auto& [key, value] : job.definition.labels) {
+    db.use(statement).bind(job.account).bind(key).bind(value).bind(job.no).run();
+  }
+}
+
 // The planning columns, in the order that job_insert and job_update share.
 void bind_plan(Statement& statement, const core::Job& job) {
   const auto& definition = job.definition;
@@ -85,7 +92,6 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
         .bind(account)
         .bind(job.shard)
         .bind(job.definition.name)
-        .bind(write_labels(job.definition.labels))
         .bind(job.change)
         .bind(Change::created)
         .bind(job.definition.paused)
@@ -95,6 +101,7 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
     insert.run();
   }
   job.no = {db.last_row()};
+  write_labels(db, "label_insert", job);
   insert_revision(db, job);
   insert_secrets(db, job.no, draft.secrets);
   return job;
@@ -119,14 +126,15 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
   } else if (!same_schedule) {
     job.anchor = anchor_at(job.updated_at);
   }
+  write_labels(db, "label_delete", job);
   job.definition = std::move(draft.definition);
+  write_labels(db, "label_insert", job);
   ++job.revision;
   job.change = transaction.shard_changed(job.shard);
   {
     auto update = db.use("job_update");
     update.bind(job.no)
         .bind(job.definition.name)
-        .bind(write_labels(job.definition.labels))
         .bind(job.revision)
         .bind(job.change)
         .bind(kind)
@@ -234,6 +242,15 @@ core::Run insert_request(Transaction& transaction, const core::Job& job, core::R
   return full_run(db, row);
 }
 
+Statement rows_of(Connection& db, const JobMatch& match) {
+  switch (match.way()) {
+    case JobMatch::Way::label: return db.use("job_list_by_label");
+    case JobMatch::Way::name: return db.use("job_list_by_name");
+    case JobMatch::Way::all: break;
+  }
+  return db.use("job_list");
+}
+
 }  // namespace
 
 Result<Created> SqliteJobs::create_jobs(AccountNo account, std::vector<JobDraft> drafts,
@@ -302,13 +319,19 @@ Result<Page<core::Job>> SqliteJobs::list_jobs(AccountNo account, const JobFilter
     before = (*cursor)[0];
   }
   return engine_.readers.read([&](Connection& db) -> Result<Page<core::Job>> {
+    const JobMatch match(db, account, filter.labels, filter.name_prefix);
     Page<core::Job> page;
-    auto rows = db.use("job_list");
-    rows.bind(account)
-        .bind(before)
-        .bind(filter.name_prefix)
-        .bind(write_labels(filter.labels))
-        .bind(static_cast<std::int64_t>(filter.limit) + 1);
+    auto rows = rows_of(db, match);
+    rows.bind(account).bind(before);
+    if (match.way() == JobMatch::Way::label) {
+      rows.bind(match.key()).bind(match.value());
+      match.bind_other_labels(rows);
+      match.bind_names(rows);
+    } else if (match.way() == JobMatch::Way::name) {
+      match.bind_names(rows);
+      match.bind_labels(rows);
+    }
+    rows.bind(static_cast<std::int64_t>(filter.limit) + 1);
     while (rows.step()) page.items.push_back(job_row(rows));
     if (page.items.size() > filter.limit) {
       page.items.pop_back();

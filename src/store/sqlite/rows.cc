@@ -139,10 +139,4 @@ std::vector<std::pair<std::string, SecretId>> read_headers(const std::string& te
   return headers;
 }
 
-std::string write_labels(const std::map<std::string, std::string>& labels) {
-  json::object out;
-  for (const auto& [key, value] : labels) out[key] = value;
-  return json::serialize(out);
-}
-
 }  // namespace cronally::store::sqlite

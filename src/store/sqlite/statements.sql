@@ -14,6 +14,12 @@ INSERT INTO shard (shard, cursor, fence, change, seen) VALUES (?, ?, 0, 0, 0);
 SELECT generation, fence_counter, last_commit, change_floor, last_steady, boot, run_last, runs
 FROM meta WHERE one = 1;
 
+-- name: meta_mark
+SELECT generation, last_commit FROM meta WHERE one = 1;
+
+-- name: meta_generation
+UPDATE meta SET generation = ? WHERE one = 1;
+
 -- name: meta_commit
 UPDATE meta SET last_commit = ?1, last_steady = ?2, boot = ?3, run_last = ?4, runs = ?5
 WHERE one = 1;
@@ -41,18 +47,18 @@ UPDATE shard SET change = change + 1 WHERE shard = ? RETURNING change;
 
 -- name: plans_to_start
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
-       planned_revision, paused, deleted, last_change, delivery, attempts, backoff_min,
+       planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
        backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
-FROM job WHERE deleted = 0 OR planned_revision < revision;
+FROM job WHERE gone = 0 OR planned_revision < revision;
 
 -- name: plans_changed
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
-       planned_revision, paused, deleted, last_change, delivery, attempts, backoff_min,
+       planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
        backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
 FROM job WHERE shard = ? AND change > ? ORDER BY change;
 
 -- name: job_guard
-SELECT revision, paused, deleted, planned_revision FROM job WHERE job_no = ?;
+SELECT revision, paused, gone <> 0, planned_revision FROM job WHERE job_no = ?;
 
 -- name: job_planned
 UPDATE job SET planned_revision = ?2 WHERE job_no = ?1;
@@ -132,6 +138,9 @@ FROM run r JOIN job j USING (job_no)
 WHERE r.state IN (1, 2) AND r.send_at <= ?1 AND NOT (j.paused AND r.due <= j.changed_at)
 ORDER BY r.send_at, r.run_no LIMIT ?2;
 
+-- name: open_runs_all
+SELECT run_no, shard FROM run INDEXED BY run_open_job WHERE state < 3;
+
 -- name: runs_requested
 SELECT run_no, id, job_no, shard, revision, kind, state, scheduled_at, due, fence, attempt,
        send_at, failures, unknowns, first_attempt_at
@@ -160,25 +169,31 @@ UPDATE skipped_span SET count = ?2 WHERE span_no = ?1;
 -- ---- jobs --------------------------------------------------------------------------------------
 
 -- name: job_insert
-INSERT INTO job (id, account_no, shard, name, labels, revision, planned_revision, change,
-                 last_change, paused, deleted, created_at, changed_at, schedule, zone, dst, anchor,
-                 delivery, attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
+INSERT INTO job (id, account_no, shard, name, revision, planned_revision, change, last_change,
+                 paused, gone, created_at, changed_at, schedule, zone, dst, anchor, delivery,
+                 attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
                  catch_up_limit, destination)
-VALUES (?, ?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- A pause or resumption on top of a change that is not planned yet (0 created, 1 changed) must not
 -- keep alive what that change withdraws.
 -- name: job_update
-UPDATE job SET name = ?2, labels = ?3, revision = ?4, change = ?5,
-               last_change = iif(planned_revision < revision AND last_change < 2, last_change, ?6),
-               paused = ?7,
-               changed_at = ?8, schedule = ?9, zone = ?10, dst = ?11, anchor = ?12, delivery = ?13,
-               attempts = ?14, backoff_min = ?15, backoff_max = ?16, age_max = ?17,
-               catch_up = ?18, catch_up_window = ?19, catch_up_limit = ?20, destination = ?21
+UPDATE job SET name = ?2, revision = ?3, change = ?4,
+               last_change = iif(planned_revision < revision AND last_change < 2, last_change, ?5),
+               paused = ?6,
+               changed_at = ?7, schedule = ?8, zone = ?9, dst = ?10, anchor = ?11, delivery = ?12,
+               attempts = ?13, backoff_min = ?14, backoff_max = ?15, age_max = ?16,
+               catch_up = ?17, catch_up_window = ?18, catch_up_limit = ?19, destination = ?20
 WHERE job_no = ?1;
 
+-- name: label_insert
+INSERT INTO job_label (account_no, key, value, job_no) VALUES (?, ?, ?, ?);
+
+-- name: label_delete
+DELETE FROM job_label WHERE account_no = ? AND key = ? AND value = ? AND job_no = ?;
+
 -- name: job_delete
-UPDATE job SET deleted = 1, revision = revision + 1, change = ?2, last_change = ?3, changed_at = ?4
+UPDATE job SET gone = job_no, revision = revision + 1, change = ?2, last_change = ?3, changed_at = ?4
 WHERE job_no = ?1;
 
 -- name: revision_insert
@@ -196,24 +211,65 @@ FROM job_revision WHERE job_no = ?1 AND revision = ?2;
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
        j.change, d.definition
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
-WHERE j.account_no = ? AND j.id = ? AND j.deleted = 0;
+WHERE j.account_no = ? AND j.id = ? AND j.gone = 0;
 
 -- name: job_by_name
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
        j.change, d.definition
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
-WHERE j.account_no = ? AND j.name = ? AND j.deleted = 0;
+WHERE j.account_no = ? AND j.name = ? AND j.gone = 0;
 
 -- name: job_list
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
        j.change, d.definition
-FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
-WHERE j.account_no = ?1 AND j.deleted = 0 AND j.job_no < ?2
-  AND (?3 IS NULL OR substr(j.name, 1, length(?3)) = ?3)
-  AND NOT EXISTS (SELECT 1 FROM json_each(?4) want
-                  WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
-                                    WHERE has.key = want.key AND has.value = want.value))
-ORDER BY j.job_no DESC LIMIT ?5;
+FROM job j NOT INDEXED CROSS JOIN job_revision d
+       ON d.job_no = j.job_no AND d.revision = j.revision
+WHERE j.account_no = ?1 AND j.gone = 0 AND j.job_no < ?2
+ORDER BY j.job_no DESC LIMIT ?3;
+
+-- Along one label, in order; ?5 has the other labels, ?6 and ?7 bound the name.
+-- name: job_list_by_label
+SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
+       j.change, d.definition
+FROM job_label l CROSS JOIN job j ON j.job_no = l.job_no
+     CROSS JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
+WHERE l.account_no = ?1 AND l.job_no < ?2 AND l.key = ?3 AND l.value = ?4 AND j.gone = 0
+  AND (?6 IS NULL OR (j.name >= ?6 AND j.name < ?7))
+  AND (?5 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?5) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = l.job_no)))
+ORDER BY l.job_no DESC LIMIT ?8;
+
+-- All names of the prefix, of which the newest jobs are kept: the index alone is read for it.
+-- name: job_list_by_name
+SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
+       j.change, d.definition
+FROM (SELECT job_no FROM job INDEXED BY job_name
+      WHERE account_no = ?1 AND name >= ?3 AND name < ?4 AND gone = 0 AND job_no < ?2
+        AND (?5 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?5) want
+                      WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                        WHERE has.account_no = ?1 AND has.key = want.key
+                                          AND has.value = want.value AND has.job_no = job.job_no)))
+      ORDER BY job_no DESC LIMIT ?6) m
+     CROSS JOIN job j ON j.job_no = m.job_no
+     CROSS JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
+ORDER BY j.job_no DESC;
+
+-- name: jobs_of_label
+SELECT job_no FROM job_label WHERE account_no = ? AND key = ? AND value = ? LIMIT ?;
+
+-- name: jobs_of_name
+SELECT job_no FROM job INDEXED BY job_name
+WHERE account_no = ? AND name >= ? AND name < ? LIMIT ?;
+
+-- name: job_matches
+SELECT 1 FROM job j WHERE j.job_no = ?2
+  AND (?4 IS NULL OR (j.name >= ?4 AND j.name < ?5))
+  AND (?3 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?3) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = ?2)));
 
 -- name: secret_insert
 INSERT INTO secret (id, job_no, sealed) VALUES (?, ?, ?);
@@ -262,37 +318,82 @@ SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.sche
 FROM run r JOIN job j USING (job_no)
 WHERE r.run_no = ?;
 
+-- The lists of runs: parameters 1 to 10 are the same, the ways through the table differ.
 -- name: run_list
 SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
        r.state, r.verdict, r.reason, r.fence, r.ended_at
-FROM run r JOIN job j USING (job_no)
-WHERE j.account_no = ?1 AND r.due <= ?2 AND (r.due < ?2 OR r.run_no < ?3)
-  AND ?4 IS NULL
+FROM run r INDEXED BY run_due CROSS JOIN job j ON j.job_no = r.job_no
+WHERE j.account_no = ?1
+  AND r.due >= ?4 AND (r.due, r.run_no) < (?2, ?3)
   AND (?5 IS NULL OR r.verdict = ?5)
   AND (?6 IS NULL OR r.state = ?6)
-  AND (?7 IS NULL OR r.due >= ?7)
-  AND (?8 IS NULL OR r.due < ?8)
-  AND (?9 IS NULL OR substr(j.name, 1, length(?9)) = ?9)
-  AND NOT EXISTS (SELECT 1 FROM json_each(?10) want
-                  WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
-                                    WHERE has.key = want.key AND has.value = want.value))
-ORDER BY r.due DESC, r.run_no DESC LIMIT ?11;
+  AND (?8 IS NULL OR (j.name >= ?8 AND j.name < ?9))
+  AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = r.job_no)))
+ORDER BY r.due DESC, r.run_no DESC LIMIT ?10;
+
+-- name: run_list_by_verdict
+SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
+       r.state, r.verdict, r.reason, r.fence, r.ended_at
+FROM run r INDEXED BY run_verdict CROSS JOIN job j ON j.job_no = r.job_no
+WHERE j.account_no = ?1 AND r.verdict IS NOT NULL AND r.verdict = ?5
+  AND (?11 IS NULL OR r.job_no = ?11)
+  AND r.due >= ?4 AND (r.due, r.run_no) < (?2, ?3)
+  AND (?5 IS NULL OR r.verdict = ?5)
+  AND (?6 IS NULL OR r.state = ?6)
+  AND (?8 IS NULL OR (j.name >= ?8 AND j.name < ?9))
+  AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = r.job_no)))
+ORDER BY r.due DESC, r.run_no DESC LIMIT ?10;
+
+-- name: run_list_open
+SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
+       r.state, r.verdict, r.reason, r.fence, r.ended_at
+FROM run r INDEXED BY run_open_job CROSS JOIN job j ON j.job_no = r.job_no
+WHERE j.account_no = ?1 AND r.state < 3
+  AND r.due >= ?4 AND (r.due, r.run_no) < (?2, ?3)
+  AND (?5 IS NULL OR r.verdict = ?5)
+  AND (?6 IS NULL OR r.state = ?6)
+  AND (?8 IS NULL OR (j.name >= ?8 AND j.name < ?9))
+  AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = r.job_no)))
+ORDER BY r.due DESC, r.run_no DESC LIMIT ?10;
 
 -- name: run_list_of_job
 SELECT r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key, r.scheduled_at, r.due,
        r.state, r.verdict, r.reason, r.fence, r.ended_at
-FROM run r JOIN job j USING (job_no)
-WHERE j.account_no = ?1 AND r.due <= ?2 AND (r.due < ?2 OR r.run_no < ?3)
-  AND r.job_no = (SELECT o.job_no FROM job o WHERE o.id = ?4)
+FROM run r INDEXED BY run_occurrence CROSS JOIN job j ON j.job_no = r.job_no
+WHERE j.account_no = ?1 AND r.job_no = ?11
+  AND r.due >= ?4 AND (r.due, r.run_no) < (?2, ?3)
   AND (?5 IS NULL OR r.verdict = ?5)
   AND (?6 IS NULL OR r.state = ?6)
-  AND (?7 IS NULL OR r.due >= ?7)
-  AND (?8 IS NULL OR r.due < ?8)
-  AND (?9 IS NULL OR substr(j.name, 1, length(?9)) = ?9)
-  AND NOT EXISTS (SELECT 1 FROM json_each(?10) want
-                  WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
-                                    WHERE has.key = want.key AND has.value = want.value))
-ORDER BY r.due DESC, r.run_no DESC LIMIT ?11;
+  AND (?8 IS NULL OR (j.name >= ?8 AND j.name < ?9))
+  AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = r.job_no)))
+ORDER BY r.due DESC, r.run_no DESC LIMIT ?10;
+
+-- The newest runs of a job, as far as a list of several jobs needs them.
+-- name: run_places_of_job
+SELECT due, run_no FROM run INDEXED BY run_occurrence
+WHERE job_no = ?1 AND due >= ?4 AND (due, run_no) < (?2, ?3)
+  AND (?5 IS NULL OR verdict = ?5) AND (?6 IS NULL OR state = ?6)
+ORDER BY due DESC, run_no DESC LIMIT ?7;
+
+-- name: runs_of_verdict
+SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY run_verdict
+                      WHERE verdict IS NOT NULL AND verdict = ?1 AND due >= ?2 AND due <= ?3
+                      LIMIT ?4);
+
+-- name: job_no_of
+SELECT job_no FROM job WHERE account_no = ? AND id = ?;
 
 -- name: attempts_of_run
 SELECT a.number, a.revision, a.fence, l.node, a.fate, a.status, a.first_byte_at, a.ended_at,
@@ -305,16 +406,17 @@ SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'run_change';
 -- name: changes_after
 SELECT c.change, r.run_no, r.id, j.id, r.job_no, j.name, r.revision, r.kind, r.key,
        r.scheduled_at, r.due, r.state, r.verdict, r.reason, r.fence, r.ended_at,
-       j.account_no = ?2
+       j.account_no = ?1
          AND (?3 IS NULL OR j.id = ?3)
          AND (?4 IS NULL OR r.verdict = ?4)
          AND (?5 IS NULL OR r.state = ?5)
-         AND (?6 IS NULL OR substr(j.name, 1, length(?6)) = ?6)
-         AND NOT EXISTS (SELECT 1 FROM json_each(?7) want
-                         WHERE NOT EXISTS (SELECT 1 FROM json_each(j.labels) has
-                                           WHERE has.key = want.key AND has.value = want.value))
+         AND (?7 IS NULL OR (j.name >= ?7 AND j.name < ?8))
+         AND (?6 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?6) want
+                         WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                           WHERE has.account_no = ?1 AND has.key = want.key
+                                             AND has.value = want.value AND has.job_no = r.job_no)))
 FROM run_change c LEFT JOIN run r USING (run_no) LEFT JOIN job j USING (job_no)
-WHERE c.change > ?1 ORDER BY c.change LIMIT ?8;
+WHERE c.change > ?2 ORDER BY c.change LIMIT ?9;
 
 -- name: change_prune
 DELETE FROM run_change WHERE change IN

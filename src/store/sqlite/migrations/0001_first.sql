@@ -61,13 +61,12 @@ CREATE TABLE job (
   account_no       INTEGER NOT NULL REFERENCES account,
   shard            INTEGER NOT NULL REFERENCES shard,
   name             TEXT NOT NULL,
-  labels           TEXT NOT NULL,  -- JSON object
   revision         INTEGER NOT NULL,
   planned_revision INTEGER NOT NULL,
   change           INTEGER NOT NULL,
   last_change      INTEGER NOT NULL,
   paused           INTEGER NOT NULL,
-  deleted          INTEGER NOT NULL,
+  gone             INTEGER NOT NULL,  -- 0: live; else its job_no: deleted, and its name is free
   created_at       INTEGER NOT NULL,
   changed_at       INTEGER NOT NULL,
   schedule         TEXT NOT NULL,
@@ -84,8 +83,16 @@ CREATE TABLE job (
   catch_up_limit   INTEGER NOT NULL,
   destination      TEXT NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX job_name ON job (account_no, name) WHERE deleted = 0;
+CREATE UNIQUE INDEX job_name ON job (account_no, name, gone);
 CREATE INDEX job_change ON job (shard, change);
+
+CREATE TABLE job_label (           -- of the newest revision; lists go along it, newest job first
+  account_no INTEGER NOT NULL,
+  key        TEXT NOT NULL,
+  value      TEXT NOT NULL,
+  job_no     INTEGER NOT NULL REFERENCES job,
+  PRIMARY KEY (account_no, key, value, job_no)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE job_revision (        -- append-only
   job_no     INTEGER NOT NULL REFERENCES job,
@@ -98,7 +105,7 @@ CREATE TABLE job_revision (        -- append-only
   name       TEXT NOT NULL,
   changed_at INTEGER NOT NULL,
   PRIMARY KEY (job_no, revision)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run (
   run_no       INTEGER PRIMARY KEY,
@@ -125,6 +132,7 @@ CREATE TABLE run (
 -- Scheduled runs share the key '': one of them per (job, due). It is also how a job's runs are listed.
 CREATE UNIQUE INDEX run_occurrence ON run (job_no, due, key);
 CREATE INDEX run_due ON run (due);
+CREATE INDEX run_verdict ON run (verdict, due) WHERE verdict IS NOT NULL;
 CREATE INDEX run_open ON run (send_at) WHERE state IN (1, 2);
 CREATE INDEX run_open_job ON run (job_no) WHERE state < 3;
 CREATE INDEX run_requested ON run (run_no) WHERE state = 0;
