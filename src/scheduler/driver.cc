@@ -152,27 +152,26 @@ class Driver::Impl {
 
 void Driver::Impl::start() {
   parts_.health.expect("scheduler");
-  auto acquired = parts_.database.spine().acquire(options_.node);
+  core::ShardsAcquired event{.random_seed = runtime::random_u64()};
+  zones_replaced_ = parts_.compiler.zones_replaced();
+  zones_looked_at_ = parts_.clock.steady();
+  const auto acquired = parts_.database.spine().acquire(options_.node, [&](store::JobPlan&& plan) {
+    event.jobs.push_back(parts_.compiler.compile(plan));
+    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
+  });
   resume_at_ = acquired.resume_at;
-  core::ShardsAcquired event{.fence = acquired.fence, .random_seed = runtime::random_u64()};
+  event.fence = acquired.fence;
   event.shards.reserve(acquired.shards.size());
   for (const auto& shard : acquired.shards) {
     event.shards.push_back({shard.no, shard.cursor, shard.change});
     seen_.emplace_back(shard.no, shard.change);
-  }
-  event.jobs.reserve(acquired.jobs.size());
-  zones_replaced_ = parts_.compiler.zones_replaced();
-  zones_looked_at_ = parts_.clock.steady();
-  for (const auto& plan : acquired.jobs) {
-    event.jobs.push_back(parts_.compiler.compile(plan));
-    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
   }
   post_zones();
   log::info("scheduler", "shards acquired",
             {{"node", options_.node},
              {"fence", acquired.fence},
              {"shards", acquired.shards.size()},
-             {"jobs", acquired.jobs.size()}});
+             {"jobs", event.jobs.size()}});
   post(std::move(event));
   supervisor_.spawn("machine", [this](std::stop_token stop) { run_machine(stop); });
   supervisor_.spawn("reader", [this](std::stop_token stop) { run_reader(stop); });

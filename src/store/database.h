@@ -92,8 +92,17 @@ class Spine {
   virtual ~Spine() = default;
 
   // Takes every shard under a new fence (generation * 2^36 + counter) and reads what the machine
-  // starts from. Called once per start; `node` is recorded with attempts.
-  virtual Acquisition acquire(NodeId node) = 0;
+  // starts from. Called once per start; `node` is recorded with attempts. Each job is handed to
+  // `each` before this returns, one by one and perhaps from another thread: a million plans side
+  // by side would be half a gigabyte.
+  virtual Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) = 0;
+  // The same with the jobs side by side, in Acquisition::jobs.
+  Acquisition acquire(NodeId node) {
+    std::vector<JobPlan> jobs;
+    auto acquired = acquire(node, [&](JobPlan&& job) { jobs.push_back(std::move(job)); });
+    acquired.jobs = std::move(jobs);
+    return acquired;
+  }
 
   // Commits a batch; see core/batch.h. Returns at once; `done` is called exactly once, from the
   // writer's thread, and must not block. Submissions commit in the order they were made.

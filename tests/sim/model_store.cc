@@ -65,7 +65,8 @@ store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan
           .destination = core::destination_of(definition.target.url)};
 }
 
-store::Acquisition ModelStore::acquire(NodeId node) {
+store::Acquisition ModelStore::acquire(NodeId node,
+                                       const std::function<void(store::JobPlan&&)>& each) {
   std::lock_guard lock(mutex_);
   store::Acquisition acquired;
   acquired.resume_at = last_commit_ = resume_at();
@@ -78,7 +79,7 @@ store::Acquisition ModelStore::acquire(NodeId node) {
   }
   for (const auto& [no, record] : jobs_) {
     if (!record.deleted || record.planned_revision != record.job.revision) {
-      acquired.jobs.push_back(plan_of(record));
+      each(plan_of(record));
     }
   }
   requested_told_.clear();

@@ -51,13 +51,12 @@ std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, R
 
 }  // namespace
 
-Acquisition SqliteSpine::acquire(NodeId node) {
+Acquisition SqliteSpine::acquire(NodeId node, const std::function<void(JobPlan&&)>& each) {
   Acquisition acquired;
   acquired.resume_at = engine_.writer.resume_at();
   engine_.writer.write([&](Transaction& transaction) {
     auto& db = transaction.db();
     acquired.shards.clear();  // a full disk has it done twice
-    acquired.jobs.clear();
     {
       auto next = db.use("fence_next");
       CHECK(next.step(), "the database has its meta row");
@@ -71,8 +70,12 @@ Acquisition SqliteSpine::acquire(NodeId node) {
         acquired.shards.push_back({{shards.integer(0)}, shards.instant(1), shards.integer(3)});
       }
     }
+  });
+  // Outside of that work, which may be done twice. A job that changes in between is read as it
+  // then is, and told once more by the shard's change number.
+  engine_.writer.between([&](Connection& db) {
     auto plans = db.use("plans_to_start");
-    while (plans.step()) acquired.jobs.push_back(plan_row(plans));
+    while (plans.step()) each(plan_row(plans));
   });
   return acquired;
 }

@@ -12,7 +12,8 @@ class SqliteSpine : public Spine {
  public:
   explicit SqliteSpine(Engine& engine) : engine_(engine) {}
 
-  Acquisition acquire(NodeId node) override;
+  using Spine::acquire;
+  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
   Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
