@@ -97,6 +97,7 @@ void add_all_verbs(Tree& tree, ServeFunction serve) {
   add_account_verbs(tree);
   add_schedule_verbs(tree);
   add_backup(tree);
+  add_restore(tree);
   add_version(tree);
 }
 

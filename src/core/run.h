@@ -39,6 +39,7 @@ enum class Reason : std::uint8_t {
   catch_up_skip,     // skipped: catch_up.mode is skip
   catch_up_window,   // skipped: older than catch_up.window when it could be claimed
   catch_up_limit,    // skipped: more than catch_up.limit were missed
+  restored,          // skipped: due between a backup and its restore; unknown: open in the backup
 };
 
 std::string_view text_of(RunKind kind);

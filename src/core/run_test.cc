@@ -18,7 +18,7 @@ TEST(RunWords, EachReadsBackAsWhatItStandsFor) {
   words_read_back(RunKind::retry, run_kind_of);
   words_read_back(RunState::ended, run_state_of);
   words_read_back(Verdict::skipped, verdict_of);
-  words_read_back(Reason::catch_up_limit, reason_of);
+  words_read_back(Reason::restored, reason_of);
 }
 
 }  // namespace
