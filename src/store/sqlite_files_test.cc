@@ -4,13 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "runtime/clock_manual.h"
+#include "store/sqlite/connection.h"
 #include "store/sqlite/open.h"
 #include "tests/conformance/temporary_directory.h"
 
@@ -98,22 +100,65 @@ TEST_F(SqliteFiles, ABackupIsAWholeDatabaseOfItsOwn) {
   EXPECT_FALSE(opened->jobs().find_job(account, "job 99")) << "made after it";
 }
 
-TEST_F(SqliteFiles, ABackupGoesOnBesideWrites) {
-  for (int i = 0; i < 40; ++i) create(i, 100'000);  // some thousand pages: many steps
-  std::atomic<bool> done = false;
-  int written = 40;
-  std::thread writer([&] {
-    while (!done) create(written++, 1'000);
-  });
-  database->backup(copy);
-  done = true;
-  writer.join();
-  EXPECT_GT(written, 41) << "commits went on between its steps";
-  auto opened = open(copy);
-  ASSERT_TRUE(opened);
-  for (int i = 0; i < 40; ++i) {
-    EXPECT_TRUE(opened->jobs().find_job(account, "job " + std::to_string(i)));
+// Makes pairs of jobs, each pair in one commit, from several threads, until it is told to stop.
+class Load {
+ public:
+  explicit Load(Jobs& jobs) {
+    for (int thread = 0; thread < 3; ++thread) {
+      threads_.emplace_back([this, thread, &jobs](const std::stop_token& stop) {
+        for (int i = 0; !stop.stop_requested(); ++i) {
+          const auto name = std::to_string(thread) + "/" + std::to_string(i);
+          auto made = jobs.create_jobs(account, {draft(name + "/a"), draft(name + "/b")},
+                                       Existing::fail, {});
+          EXPECT_TRUE(made);
+          ++written_;
+        }
+      });
+    }
   }
+  int written() const { return written_; }
+  void wait_for(int more) const {
+    for (const int enough = written_ + more; written_ < enough;) std::this_thread::yield();
+  }
+
+ private:
+  JobDraft draft(const std::string& name) {
+    JobDraft made{.id = JobId{uuid_v4(++ids_, 2)}};
+    made.definition.name = name;
+    made.definition.schedule = "@never";
+    made.definition.target.url = "https://example.com/";
+    return made;
+  }
+  std::atomic<int> written_ = 0;
+  std::atomic<std::uint64_t> ids_ = 0;
+  std::vector<std::jthread> threads_;
+};
+
+TEST_F(SqliteFiles, ABackupUnderLoadIsTheStateOfOneMoment) {
+  for (int i = 0; i < 40; ++i) create(i, 100'000);  // some thousand pages: many steps
+  int before = 0;
+  {
+    Load load(database->jobs());
+    load.wait_for(10);
+    before = load.written();
+    database->backup(copy);
+    EXPECT_GT(load.written(), before) << "commits went on between its steps";
+    load.wait_for(1);
+  }
+  sqlite::Connection db(copy, sqlite::Connection::Mode::write);
+  EXPECT_EQ(
+      db.value_of("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+  EXPECT_EQ(db.value_of("SELECT count(*) FROM job WHERE name LIKE 'job %'"), 40);
+  EXPECT_GE(db.value_of("SELECT count(*) FROM job WHERE name LIKE '%/a'"), before)
+      << "what was acknowledged before it began is in it";
+  EXPECT_EQ(db.value_of("SELECT count(*) FROM job a WHERE name LIKE '%/a' AND NOT EXISTS ("
+                        "SELECT 1 FROM job b WHERE b.name = replace(a.name, '/a', '/b'))"),
+            0)
+      << "a commit is in it whole or not at all";
+  EXPECT_EQ(db.value_of("SELECT count(*) FROM job j WHERE NOT EXISTS (SELECT 1 FROM job_revision r "
+                        "WHERE r.job_no = j.job_no AND r.revision = j.revision)"),
+            0);
+  EXPECT_EQ(db.value_of("SELECT max(job_no) = count(*) FROM job"), 1) << "no commit is left out";
 }
 
 TEST_F(SqliteFiles, ABackupOverwritesNothing) {
