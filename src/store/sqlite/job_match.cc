@@ -6,10 +6,6 @@ namespace cronally::store::sqlite {
 
 namespace {
 
-// Up to so many jobs a list of runs asks each for its newest: some 10 ms. Of more, enough of the
-// newest runs are theirs that going along the runs finds them.
-constexpr std::size_t few_max = 5'000;
-
 // The first text behind all that begin with `prefix`, byte by byte as SQLite compares.
 std::string behind(std::string prefix) {
   while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
@@ -54,7 +50,7 @@ std::size_t JobMatch::count(Statement&& rows) const {
 }
 
 std::optional<std::vector<JobNo>> JobMatch::few(Connection& db) const {
-  if (way_ == Way::all || rarest_ > few_max) return std::nullopt;
+  if (way_ == Way::all || common()) return std::nullopt;
   std::vector<JobNo> jobs;
   auto rows = db.use(way_ == Way::label ? "jobs_of_label" : "jobs_of_name");
   rows.bind(account_);

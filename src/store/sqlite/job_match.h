@@ -23,6 +23,8 @@ class JobMatch {
            const std::optional<std::string>& name_prefix);
 
   Way way() const { return way_; }
+  // More than a few thousand jobs are meant, so that some are among the newest.
+  bool common() const { return rarest_ > few_max; }
   const std::string& key() const { return label_.first; }  // of Way::label
   const std::string& value() const { return label_.second; }
 
@@ -36,6 +38,10 @@ class JobMatch {
   void bind_names(Statement& statement) const;
 
  private:
+  // Up to so many jobs a list of runs asks each for its newest: some 100 ms. Of more, enough of
+  // the newest runs are theirs that going along the runs finds them.
+  static constexpr std::size_t few_max = 5'000;
+
   static void bind_json(Statement& statement, const Labels& labels);
   std::size_t count(Statement&& rows) const;
 

@@ -242,14 +242,57 @@ core::Run insert_request(Transaction& transaction, const core::Job& job, core::R
   return full_run(db, row);
 }
 
-Statement rows_of(Connection& db, const JobMatch& match) {
-  switch (match.way()) {
-    case JobMatch::Way::label: return db.use("job_list_by_label");
-    case JobMatch::Way::name: return db.use("job_list_by_name");
-    case JobMatch::Way::all: break;
+// A page of jobs, the newest below `before` first, along what JobMatch found cheapest.
+struct JobList {
+  Connection& db;
+  AccountNo account;
+  const JobMatch& match;
+  std::int64_t before;
+  std::size_t limit;
+
+  std::vector<core::Job> read() const {
+    switch (match.way()) {
+      case JobMatch::Way::all: break;
+      case JobMatch::Way::label: return by_label();
+      case JobMatch::Way::name: return by_name();
+    }
+    auto rows = db.use("job_list");
+    rows.bind(account).bind(before);
+    return take(rows);
   }
-  return db.use("job_list");
-}
+
+ private:
+  std::vector<core::Job> by_label() const {
+    auto rows = db.use("job_list_by_label");
+    rows.bind(account).bind(before).bind(match.key()).bind(match.value());
+    match.bind_other_labels(rows);
+    match.bind_names(rows);
+    return take(rows);
+  }
+
+  std::vector<core::Job> by_name() const {
+    if (match.common()) {
+      auto jobs = by_name("job_list_among");
+      if (jobs.size() == limit) return jobs;
+    }
+    return by_name("job_list_by_name");
+  }
+
+  std::vector<core::Job> by_name(std::string_view statement) const {
+    auto rows = db.use(statement);
+    rows.bind(account).bind(before);
+    match.bind_names(rows);
+    match.bind_labels(rows);
+    return take(rows);
+  }
+
+  std::vector<core::Job> take(Statement& rows) const {
+    rows.bind(static_cast<std::int64_t>(limit));
+    std::vector<core::Job> jobs;
+    while (rows.step()) jobs.push_back(job_row(rows));
+    return jobs;
+  }
+};
 
 }  // namespace
 
@@ -320,19 +363,10 @@ Result<Page<core::Job>> SqliteJobs::list_jobs(AccountNo account, const JobFilter
   }
   return engine_.readers.read([&](Connection& db) -> Result<Page<core::Job>> {
     const JobMatch match(db, account, filter.labels, filter.name_prefix);
+    const JobList list{
+        .db = db, .account = account, .match = match, .before = before, .limit = filter.limit + 1};
     Page<core::Job> page;
-    auto rows = rows_of(db, match);
-    rows.bind(account).bind(before);
-    if (match.way() == JobMatch::Way::label) {
-      rows.bind(match.key()).bind(match.value());
-      match.bind_other_labels(rows);
-      match.bind_names(rows);
-    } else if (match.way() == JobMatch::Way::name) {
-      match.bind_names(rows);
-      match.bind_labels(rows);
-    }
-    rows.bind(static_cast<std::int64_t>(filter.limit) + 1);
-    while (rows.step()) page.items.push_back(job_row(rows));
+    page.items = list.read();
     if (page.items.size() > filter.limit) {
       page.items.pop_back();
       page.next_cursor = write_cursor<1>({page.items.back().no.value});

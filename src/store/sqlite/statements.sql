@@ -256,6 +256,20 @@ FROM (SELECT job_no FROM job INDEXED BY job_name
      CROSS JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 ORDER BY j.job_no DESC;
 
+-- Among the newest jobs: where a prefix is common, its newest names are there.
+-- name: job_list_among
+SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
+       j.change, d.definition
+FROM (SELECT * FROM job NOT INDEXED
+      WHERE account_no = ?1 AND job_no < ?2 ORDER BY job_no DESC LIMIT 10000) j
+     CROSS JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
+WHERE j.gone = 0 AND j.name >= ?3 AND j.name < ?4
+  AND (?5 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?5) want
+                  WHERE NOT EXISTS (SELECT 1 FROM job_label has
+                                    WHERE has.account_no = ?1 AND has.key = want.key
+                                      AND has.value = want.value AND has.job_no = j.job_no)))
+ORDER BY j.job_no DESC LIMIT ?6;
+
 -- name: jobs_of_label
 SELECT job_no FROM job_label WHERE account_no = ? AND key = ? AND value = ? LIMIT ?;
 
