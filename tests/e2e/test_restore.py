@@ -18,7 +18,7 @@ CATCH_UP_ALL = {"mode": "all", "window": "1h", "limit": 1000}
 
 def rows(database, query, *values):
     """What a query finds in a database that no server has open."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    connection = sqlite3.connect(database)
     found = connection.execute(query, values).fetchall()
     connection.close()
     return found
@@ -216,7 +216,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_or_the_new(tmp_path):
 
     began = time.monotonic()
     trial = Server(tmp_path / "trial")
-    copied = [path for path in server.data.iterdir() if path.name != "lock"]
+    copied = [path for path in server.data.iterdir() if path.name not in ("lock", "ballast")]
     for path in copied:
         shutil.copy2(path, trial.data)
     assert restore(trial, copy).returncode == 0
