@@ -98,6 +98,7 @@ void add_all_verbs(Tree& tree, ServeFunction serve) {
   add_schedule_verbs(tree);
   add_backup(tree);
   add_restore(tree);
+  add_bench(tree);
   add_version(tree);
 }
 

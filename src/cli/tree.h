@@ -62,6 +62,7 @@ void add_account_verbs(Tree& tree);
 void add_schedule_verbs(Tree& tree);  // next, explain
 void add_backup(Tree& tree);
 void add_restore(Tree& tree);
+void add_bench(Tree& tree);
 void add_version(Tree& tree);
 
 }  // namespace cronally::cli
