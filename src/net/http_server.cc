@@ -43,10 +43,6 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 // not a reset (RFC 9112 §9.6).
 constexpr auto linger_time = std::chrono::seconds{2};
 
-// How long an answer may stand still, with the connection limit reached, before its connection may
-// be closed for a new one.
-constexpr auto stall_min = std::chrono::seconds{5};
-
 // Read in one piece: of a header little is to be expected.
 constexpr std::size_t head_piece = 4 * 1024;
 constexpr std::size_t body_piece = 64 * 1024;
@@ -326,7 +322,9 @@ bool HttpServer::Impl::evict_stalled() {
       slowest = connection.get();
     }
   }
-  if (!slowest || clock_.steady() - *slowest->writing_since < stall_min) return false;
+  if (!slowest || clock_.steady() - *slowest->writing_since < options_.stall_min) {
+    return false;
+  }
   cut(*slowest);
   return true;
 }

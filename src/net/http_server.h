@@ -75,7 +75,7 @@ using Handler = std::function<Reply(const Request&)>;
 struct ServerOptions {
   int workers = 8;
   // Above it the oldest connection without a complete request is closed; if there is none, the one
-  // that has not read its answer for the longest time, 5 s or more; else the new one.
+  // that has not read its answer for the longest time, stall_min or more; else the new one.
   std::size_t connections_max = 1024;
   std::size_t header_max = 16 * 1024;
   std::size_t header_count_max = 100;
@@ -86,6 +86,7 @@ struct ServerOptions {
   Duration body_timeout = std::chrono::seconds{30};    // from the end of its header
   Duration idle_timeout = std::chrono::seconds{75};    // between requests, before the first
   Duration write_timeout = std::chrono::seconds{60};   // for one answer, or one chunk of it
+  Duration stall_min = std::chrono::seconds{5};        // see connections_max
 };
 
 inline constexpr std::size_t body_max_default = 1024 * 1024;

@@ -440,6 +440,28 @@ TEST(HttpServer, WhoDoesNotReadAnAnswerIsClosed) {
   EXPECT_LT(socket.read_all(&closed).size(), 64u * 1024 * 1024);
 }
 
+TEST(HttpServer, AboveTheLimitAnAnswerThatNobodyReadsMakesRoom) {
+  ServerOptions options;
+  options.connections_max = 1;
+  options.stall_min = 10ms;
+  Served served{[](const Request& request) -> Reply {
+                  if (request.path == "/small") return echo(request);
+                  return Response{.body = std::string(64 * 1024 * 1024, 'x')};
+                },
+                options};
+  RawSocket deaf = served.connect();
+  deaf.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(deaf.read_until("HTTP/1.1 200"), "HTTP/1.1 200");
+  // Refused until the answer has stood still for long enough.
+  std::string answer;
+  while (answer.empty()) {
+    RawSocket fresh = served.connect();
+    fresh.send("GET /small HTTP/1.1\r\nHost: h\r\n\r\n");
+    answer = fresh.read_answer();
+  }
+  EXPECT_EQ(body_of(answer), "GET /small||");
+}
+
 // ---- Handlers ---------------------------------------------------------------------------------
 
 TEST(HttpServer, AFailingHandlerIsAProblemNotACrash) {
