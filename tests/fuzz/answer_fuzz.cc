@@ -31,6 +31,23 @@ class Exchange {
     return only;
   }
 
+  Exchange() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
+    ::listen(listener_, 16);
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+    serving_ = std::thread{[this] { serve(); }};
+  }
+  ~Exchange() {
+    ::shutdown(listener_, SHUT_RDWR);
+    serving_.join();
+    ::close(listener_);
+  }
+
   net::HttpResult answer_with(std::string_view bytes) {
     {
       std::lock_guard lock{mutex_};
@@ -38,7 +55,7 @@ class Exchange {
       result_.reset();
     }
     std::vector<net::Submission> batch;
-    batch.push_back({.request = {.url = listener_.url(), .timeout = 2s, .fresh_connection = true}});
+    batch.push_back({.request = {.url = url_, .timeout = 2s, .fresh_connection = true}});
     client_.submit(std::move(batch), sink_);
     std::unique_lock lock{mutex_};
     CHECK(changed_.wait_for(lock, 5s, [this] { return result_.has_value(); }),
@@ -47,14 +64,20 @@ class Exchange {
   }
 
  private:
-  void serve(net::RawSocket socket) {
-    socket.read_until("\r\n\r\n");
-    std::string answer;
-    {
-      std::lock_guard lock{mutex_};
-      answer = answer_;
+  // One connection after the other: each is one attempt, closed behind its answer.
+  void serve() {
+    for (;;) {
+      const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0) return;
+      net::RawSocket socket{fd};
+      socket.read_until("\r\n\r\n");
+      std::string answer;
+      {
+        std::lock_guard lock{mutex_};
+        answer = answer_;
+      }
+      socket.send(answer);
     }
-    socket.send(answer);
   }
 
   runtime::SystemClock clock_;
@@ -69,7 +92,9 @@ class Exchange {
         result_ = std::move(batch.front().result);
         changed_.notify_all();
       });
-  net::RawListener listener_{[this](net::RawSocket socket, int) { serve(std::move(socket)); }};
+  const int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string url_;
+  std::thread serving_;
   net::HttpClient client_{{.user_agent = "fuzz"}, clock_};
 };
 

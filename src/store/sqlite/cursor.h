@@ -34,7 +34,8 @@ Result<std::array<std::int64_t, n>> read_cursor(std::string_view cursor) {
     if (error != std::errc{}) return wrong;
     at = next;
   }
-  if (at != end) return wrong;
+  // "01", and whatever else means a number and is not how it is written.
+  if (at != end || write_cursor<n>(numbers) != cursor) return wrong;
   return numbers;
 }
 
