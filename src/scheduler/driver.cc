@@ -112,6 +112,7 @@ class Driver::Impl {
   core::Planner planner_;
   std::unordered_map<RunNo, InFlight> in_flight_;
   Instant wake_at_{};
+  Instant looked_at_ = instant_min;        // the wall clock, when the loop last read it
   std::vector<delivery::Delivery> ready_;  // sends that are not handed over yet
   std::vector<DeliveryCache::Key> prepares_;
   std::vector<core::ReadOpenRuns> reads_;
@@ -236,7 +237,10 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
       if (!std::holds_alternative<core::AttemptEnded>(event)) hand_over();
       step(std::move(event));
     }
-    if (parts_.clock.wall() >= wake_at_) step(core::Woke{});
+    // Set back, the clock does not reach the time to wake for long: the machine says what it holds.
+    const Instant wall = parts_.clock.wall();
+    const bool set_back = wall < std::exchange(looked_at_, wall);
+    if (wall >= wake_at_ || set_back) step(core::Woke{});
     hand_over();
     auto stats = planner_.stats();
     watch_.gauges(stats);

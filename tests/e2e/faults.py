@@ -43,10 +43,18 @@ def need_program(name):
 
 def hooks_program():
     """The optimised build that heeds a test's clock."""
-    path = pathlib.Path(os.environ.get("CRONALLY_HOOKS_BIN", ROOT / "build/hooks/cronally"))
+    return hooks_build("cronally")
+
+
+def hooks_receiver():
+    return hooks_build("tests/support/receiver")
+
+
+def hooks_build(name):
+    path = ROOT / "build/hooks" / name
     if not os.access(path, os.X_OK):
-        raise Impossible("build/hooks/cronally is not built: cmake --preset hooks, then "
-                         "ninja -C build/hooks cronally")
+        raise Impossible(f"build/hooks/{name} is not built: cmake --preset hooks, then "
+                         "ninja -C build/hooks cronally receiver")
     return str(path)
 
 
@@ -91,9 +99,13 @@ class LoopDisk:
         run_quietly(need_program("mount"), "-o", "loop", self.image, self.path)
 
     def unmount(self):
-        # A process that has just been killed may hold it for a moment.
+        """A process that has just been killed may hold it for a moment."""
         wait_until(lambda: subprocess.run(["umount", str(self.path)],
-                                          capture_output=True).returncode == 0, 10, step=0.05)
+                                          capture_output=True).returncode == 0, 10, step=0.05,
+                   what="the end of the mount")
+
+    def remove(self):
+        subprocess.run(["umount", "-l", str(self.path)], capture_output=True)
 
     def cut_power(self):
         """From here on nothing reaches the disk: what was not flushed is lost."""
@@ -158,7 +170,6 @@ class TestClock:
 
     def __init__(self, folder):
         self.file = pathlib.Path(folder) / "clock"
-        self.offset_s = 0
         self.set()
 
     def set(self, offset_s=0, ahead_s=0, rate=1):
@@ -169,8 +180,12 @@ class TestClock:
         fresh.replace(self.file)
         time.sleep(0.01)  # the server looks every 2 ms
 
-    def environment(self):
-        return {"CRONALLY_TEST_CLOCK_FILE": str(self.file)}
+    def service(self, folder, **more):
+        """A service whose server and receiver both go by this clock."""
+        environment = {"CRONALLY_TEST_CLOCK_FILE": str(self.file)}
+        return Service(folder, program=hooks_program(), environment=environment,
+                       receiver=Receiver(folder, program=hooks_receiver(),
+                                         environment=environment), **more)
 
 
 # ---- a service under load --------------------------------------------------------------------------
@@ -178,26 +193,24 @@ class TestClock:
 class Service:
     """A server with `count` jobs `@every 1s`, catch-up all, and what became of them all."""
 
-    def __init__(self, folder, count=40, home=None, program=None, environment=None, start=True):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, count=40, home=None, program=None, environment=None,
+                 receiver=None):
         self.server = Server(home or folder, "--log-level", "warning", environment=environment,
                              program=program)
-        self.receiver = Receiver(folder)
-        self.count = count
+        self.receiver = receiver or Receiver(folder)
         self.deaths = []
         self.jobs = []
-        if start:
-            self.start()
-
-    def start(self):
-        self.server.start()
-        self.api = Client(self.server, checks=False)
-        self.jobs = kill_run.add_jobs(self.api, self.receiver, self.count)
-        self.receiver.wait_for(self.count, timeout=10)
-        return self
+        try:
+            self.again()
+            if count:
+                self.jobs = kill_run.add_jobs(self.api, self.receiver, count)
+                self.receiver.wait_for(count, timeout=10)
+        except BaseException:
+            self.close()
+            raise
 
     def again(self):
-        """Starts the server once more."""
+        """Starts the server, and once more after its death."""
         self.server.start()
         self.api = Client(self.server, checks=False)
 
@@ -226,6 +239,17 @@ class Service:
 
     def requests(self):
         return self.receiver.records()
+
+    def rows(self, sql, *values):
+        """Rows of the database, read while the server runs or has stopped."""
+        with kill_run.open_database(self.server) as database:
+            return database.execute(sql, values).fetchall()
+
+    def cpu_s(self):
+        """Processor time of the server so far."""
+        fields = pathlib.Path(f"/proc/{self.server.pid}/stat").read_text().rsplit(")", 1)[1]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def lateness_ms(self, since_us=0):
         return [(record["t_us"] - checker.instant_us(record["scheduled_at"])) / 1000
@@ -300,4 +324,6 @@ class Writers:
     def lost(self, api):
         """Acknowledged names that the server does not know."""
         known = {job["name"] for job in api.pages("/v2/jobs", name_prefix="written ")}
+        if not self.acknowledged:
+            raise AssertionError("nothing was acknowledged, so nothing could be lost")
         return [name for name in self.acknowledged if name not in known]

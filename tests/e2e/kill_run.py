@@ -7,6 +7,7 @@
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -87,9 +88,14 @@ def settled(api, until):
                for state in ("requested", "claimed", "begun"))
 
 
+def open_database(server):
+    """The file of a server, to read; closed at the end of the block."""
+    return contextlib.closing(sqlite3.connect(f"file:{server.data}/cronally.db?mode=ro", uri=True))
+
+
 def spans_of(server):
     """Skipped spans as (job id, from, to], read from the file of a server that has stopped."""
-    with sqlite3.connect(f"file:{server.data}/cronally.db?mode=ro", uri=True) as database:
+    with open_database(server) as database:
         rows = database.execute("SELECT job.id, after, until FROM skipped_span JOIN job "
                                 "ON job.job_no = skipped_span.job_no").fetchall()
     return [(str(uuid.UUID(bytes=job)), after, until) for job, after, until in rows]
@@ -97,7 +103,7 @@ def spans_of(server):
 
 def integrity(server):
     """What SQLite says of the file of a server that has stopped: "ok"."""
-    with sqlite3.connect(f"file:{server.data}/cronally.db?mode=ro", uri=True) as database:
+    with open_database(server) as database:
         return database.execute("PRAGMA integrity_check").fetchone()[0]
 
 

@@ -165,12 +165,12 @@ class Server:
 class Receiver:
     """tests/support/receiver with its log, one record for each request it has read."""
 
-    def __init__(self, home, *arguments, name="receiver"):
+    def __init__(self, home, *arguments, name="receiver", program=None, environment=None):
         self.log_file = pathlib.Path(home) / f"{name}.jsonl"
         self.process = subprocess.Popen(
-            [receiver_program(), "--port", "0", "--log", str(self.log_file), *arguments],
+            [program or receiver_program(), "--port", "0", "--log", str(self.log_file), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=clean_environment())
+            env=clean_environment(**(environment or {})))
         line = self.process.stdout.readline()
         if not line.strip():
             raise AssertionError("the receiver did not start: " + self.process.stderr.read())

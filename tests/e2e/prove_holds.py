@@ -2,18 +2,20 @@
 
     prove_holds.py [--only POINT ...]
 
-Run it through `tools/prove holds`. The points stand in prove_speed.py, prove_large.py
-and prove_faults.py.
+Run it through `tools/prove holds`. The points stand in prove_speed.py, prove_large.py,
+prove_faults.py and prove_dst.py.
 """
 
 import sys
 
 import proving
+import prove_dst
 import prove_faults
 import prove_large
 import prove_speed
 
-POINTS = {**prove_speed.POINTS, **prove_large.POINTS, **prove_faults.POINTS}
+POINTS = {**prove_speed.POINTS, **prove_large.POINTS, **prove_faults.POINTS,
+          **prove_dst.POINTS}
 
 
 def main():
