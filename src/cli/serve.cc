@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -37,6 +38,20 @@ namespace {
 
 // How long the API may still answer after deliveries have drained.
 constexpr Duration api_grace = std::chrono::seconds{2};
+
+// How the process's file descriptors are shared out. Where there are many, neither bound is
+// reached; where there are few (64), the API cannot take those that deliveries and the database
+// need, and deliveries wait for one instead of failing.
+struct Connections {
+  explicit Connections(std::uint64_t files) {
+    constexpr std::uint64_t own = 32;  // database, its readers, log, epoll, lock
+    const std::uint64_t spare = std::max<std::uint64_t>(files, own + 8) - own;
+    api = static_cast<std::size_t>(std::min<std::uint64_t>(spare / 2, 1024));
+    if (spare < 16 * 1024) deliveries = static_cast<long>(spare / 4);
+  }
+  std::size_t api = 0;
+  long deliveries = 0;  // 0: no bound
+};
 
 struct Listen {
   std::string host;
@@ -150,6 +165,7 @@ class Server {
   runtime::Health health_;
   runtime::Metrics metrics_;
   runtime::ZoneLoader zones_;
+  std::optional<Connections> connections_;
   std::optional<runtime::FileLock> lock_;
   std::optional<runtime::Vault> vault_;
   std::unique_ptr<store::Database> database_;
@@ -168,7 +184,7 @@ class Server {
 
 Result<void> Server::start() {
   if (auto listen = parse_listen(options_.listen); !listen) return fail(listen.error());
-  runtime::raise_open_files_limit();
+  connections_.emplace(runtime::raise_open_files_limit());
   runtime::add_process_metrics(metrics_, CRONALLY_VERSION, clock_.wall());
   if (auto opened = open_data(); !opened) return opened;
   start_scheduler();
@@ -202,7 +218,9 @@ Result<void> Server::open_data() {
 
 void Server::start_scheduler() {
   const std::string agent = "Cronally/" + std::string(CRONALLY_VERSION);
-  client_ = std::make_unique<net::HttpClient>(net::HttpClientOptions{.user_agent = agent}, clock_);
+  client_ = std::make_unique<net::HttpClient>(
+      net::HttpClientOptions{.user_agent = agent, .connections_max = connections_->deliveries},
+      clock_);
   deliverer_ = std::make_unique<delivery::HttpDeliverer>(
       delivery::HttpDelivererOptions{.user_agent = agent}, *client_, clock_);
   compiler_ = std::make_unique<scheduler::JobCompiler>(zones_);
@@ -242,6 +260,7 @@ Result<void> Server::start_api() {
                                                  .version = std::string(CRONALLY_VERSION),
                                                  .scratch = dir_});
   net::ServerOptions limits;
+  limits.connections_max = connections_->api;
   limits.body_max = api::body_max;
   http_ = std::make_unique<net::HttpServer>(
       limits, [this](const net::Request& request) { return api_->handle(request); }, clock_);

@@ -116,6 +116,7 @@ void HttpClient::Impl::set_up_multi() {
   CHECK(multi_ != nullptr, "curl_multi_init failed");
   curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, options_.idle_connections_max);
+  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, options_.connections_max);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(
       multi_, CURLMOPT_SOCKETFUNCTION,

@@ -86,6 +86,7 @@ struct HttpClientOptions {
   std::string user_agent;  // for requests that bring none
   Duration connect_timeout = std::chrono::seconds{10};
   long idle_connections_max = 4096;
+  long connections_max = 0;  // in all; requests beyond wait for one within their time. 0: no bound
   // Certificates to trust instead of the system's (a PEM file); for tests and private roots.
   std::string ca_file{};
 };

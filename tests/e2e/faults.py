@@ -194,7 +194,7 @@ class Service:
     """A server with `count` jobs `@every 1s`, catch-up all, and what became of them all."""
 
     def __init__(self, folder, count=40, home=None, program=None, environment=None,
-                 receiver=None):
+                 receiver=None, path="/kill"):
         self.server = Server(home or folder, "--log-level", "warning", environment=environment,
                              program=program)
         self.receiver = receiver or Receiver(folder)
@@ -203,7 +203,7 @@ class Service:
         try:
             self.again()
             if count:
-                self.jobs = kill_run.add_jobs(self.api, self.receiver, count)
+                self.jobs = kill_run.add_jobs(self.api, self.receiver, count, path)
                 self.receiver.wait_for(count, timeout=10)
         except BaseException:
             self.close()

@@ -58,7 +58,7 @@ class Server:
     """`cronally serve` on `home`/data; its log is `home`/server.log and grows over restarts."""
 
     def __init__(self, home, *arguments, environment=None, program=None):
-        self.program = program or cronally_program()
+        self.program = program if isinstance(program, list) else [program or cronally_program()]
         self.home = pathlib.Path(home)
         self.data = self.home / "data"
         self.data.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ class Server:
         """Starts the process and does not wait for it."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [self.program, "serve", *self._listen(), "--data-dir", str(self.data),
+                [*self.program, "serve", *self._listen(), "--data-dir", str(self.data),
                  *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home,
                 env=clean_environment(**self.environment))

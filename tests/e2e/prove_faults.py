@@ -19,7 +19,7 @@ import kill_run
 from checker import instant_text, instant_us, percentile
 from faults import (Impossible, Injection, LoopDisk, Service, TestClock, Writers, fill,
                     hooks_program, mounted, need_program, need_root, run_quietly, small_disk)
-from processes import wait_until
+from processes import cronally_program, wait_until
 
 KILLS = 200
 POWER_CUTS = 20
@@ -300,10 +300,12 @@ def idle_connections(address, count):
     return opened
 
 
+@possible("F7 out of descriptors", "0 lost, doubled")
 def prove_descriptors(table, folder, given, seconds=8):
-    service = Service(folder, count=20)
+    """64 descriptors for a server with 40 requests of 200 ms at a time and 200 idle callers."""
+    limited = [need_program("prlimit"), "--nofile=64:64", cronally_program()]
+    service = Service(folder, program=limited, path="/slow/200ms")
     try:
-        resource.prlimit(service.server.pid, resource.RLIMIT_NOFILE, (64, 64))
         opened = idle_connections(service.server.address, 200)
         time.sleep(1)
         used, begun = service.cpu_s(), time.monotonic()
@@ -317,6 +319,9 @@ def prove_descriptors(table, folder, given, seconds=8):
         again = service.wait_again()
         table.add("F7 descriptors free again: the API answers", "<= 2 s", f"{again:.2f} s",
                   again <= 2)
+        failures = [run for run in service.api.pages("/v2/runs", verdict="failed")]
+        table.add("F7 out of descriptors: deliveries wait; failed runs", "0", str(len(failures)),
+                  not failures)
         verdict(table, "F7 out of descriptors", service.finish(), service)
     finally:
         service.close()
