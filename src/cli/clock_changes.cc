@@ -61,11 +61,12 @@ std::optional<std::string> forward(const cron::Calendar& calendar, const cron::S
   if (!named) return std::nullopt;
   const bool fires = fires_in(schedule, at, at + seconds{1});
   const std::string gap = fmt::format(
-      "{}: the clock goes from {} to {}, leaving out {}; ", date_text(at, calendar.zone),
+      "{}: the clock goes from {} to {}, leaving out {}; ", date_text(at, calendar.zone.source()),
       clock_text(local_of(change.from)), clock_text(local_of(change.to)), named->text());
   if (calendar.expression.follows_real_time())
     return gap + "the schedule follows real time, nothing is made up for";
-  return gap + (fires ? "it fires at " + format_local(at, calendar.zone) : "it does not fire then");
+  return gap + (fires ? "it fires at " + format_local(at, calendar.zone.source())
+                      : "it does not fire then");
 }
 
 std::optional<std::string> back(const cron::Calendar& calendar, const cron::Schedule& schedule,
@@ -75,9 +76,10 @@ std::optional<std::string> back(const cron::Calendar& calendar, const cron::Sche
   const auto length = seconds{change.from - change.to};
   const bool first = fires_in(schedule, at - length, at);
   const bool second = fires_in(schedule, at, at + length);
-  const std::string overlap = fmt::format(
-      "{}: the clock goes back from {} to {}, so {} comes twice; ", date_text(at, calendar.zone),
-      clock_text(local_of(change.from)), clock_text(local_of(change.to)), named->text());
+  const std::string overlap =
+      fmt::format("{}: the clock goes back from {} to {}, so {} comes twice; ",
+                  date_text(at, calendar.zone.source()), clock_text(local_of(change.from)),
+                  clock_text(local_of(change.to)), named->text());
   if (first && second) return overlap + "it fires both times";
   return overlap + (first ? "it fires the first time only" : "it fires the second time only");
 }
@@ -89,11 +91,12 @@ std::vector<ClockChange> clock_changes(const cron::Schedule& schedule, Instant f
   std::vector<ClockChange> changes;
   const auto* calendar = std::get_if<cron::Calendar>(&schedule);
   if (!calendar) return changes;
+  const cctz::time_zone& zone = calendar->zone.source();
   auto after = std::chrono::floor<seconds>(from);
   cctz::time_zone::civil_transition change;
-  while (calendar->zone.next_transition(after, &change)) {
+  while (zone.next_transition(after, &change)) {
     const bool is_forward = change.from < change.to;
-    const auto instant = calendar->zone.lookup(is_forward ? change.from : change.to).trans;
+    const auto instant = zone.lookup(is_forward ? change.from : change.to).trans;
     if (instant <= after || instant > until) break;
     const Instant at{instant.time_since_epoch()};
     const auto detail = is_forward ? forward(*calendar, schedule, change, at)

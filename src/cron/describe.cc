@@ -327,7 +327,7 @@ std::string describe_one(const Calendar& calendar) {
   const auto clocks = clock_times(fields);
   auto text = (clocks.empty() ? time_phrase(fields) : clocks) +
               date_phrase(fields, rare, !clocks.empty()) + year_phrase(rare) + ", " +
-              zone_name(calendar.zone);
+              zone_name(calendar.zone.source());
   const bool fixed = !calendar.expression.follows_real_time();
   if (calendar.dst == Dst::skip && fixed) text += "; not on days whose clock change removes it";
   return capital(std::move(text));

@@ -1,5 +1,6 @@
 #include "cron/expression.h"
 
+#include <array>
 #include <bit>
 
 namespace cronally::cron {
@@ -32,17 +33,42 @@ constexpr int highest(Bits bits) {
   return static_cast<int>(std::bit_width(bits)) - 1;
 }
 
-struct Month {
-  int last;   // its last day, 28-31
-  int first;  // the weekday of its first day, 0 = Sunday
+// What the calendar says of a year, computed once: divisions are most of the cost of a date.
+struct Year {
+  std::int32_t first_day;      // 1 January, in days since 1970-01-01
+  std::uint8_t first_weekday;  // 0 = Sunday
+  bool leap;
 };
 
-Month month_of(int year, unsigned month) {
-  using namespace std::chrono;
-  const auto y = std::chrono::year{year};
-  const unsigned last = static_cast<unsigned>((y / month / std::chrono::last).day());
-  const unsigned first = weekday{sys_days{y / month / 1}}.c_encoding();
-  return {static_cast<int>(last), static_cast<int>(first)};
+constexpr auto years = [] {
+  std::array<Year, search_last - search_first + 1> table{};
+  for (int i = 0; i < static_cast<int>(table.size()); ++i) {
+    const std::chrono::year year{search_first + i};
+    const std::chrono::sys_days first{year / 1 / 1};
+    table[static_cast<std::size_t>(i)] = {
+        static_cast<std::int32_t>(first.time_since_epoch().count()),
+        static_cast<std::uint8_t>(std::chrono::weekday{first}.c_encoding()), year.is_leap()};
+  }
+  return table;
+}();
+
+// The days of a year before each month: [0] of a common year, [1] of a leap year.
+constexpr std::array<std::array<std::int16_t, 13>, 2> days_before{
+    {{0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365},
+     {0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366}}};
+
+struct Month {
+  int last;       // its last day, 28-31
+  int first;      // the weekday of its first day, 0 = Sunday
+  int first_day;  // that day, in days since 1970-01-01
+};
+
+Month month_of(int year, int month) {
+  const Year& shape = years[static_cast<std::size_t>(year - search_first)];
+  const auto& before = days_before[shape.leap ? 1 : 0];
+  const int days = before[static_cast<std::size_t>(month - 1)];
+  return {before[static_cast<std::size_t>(month)] - days, (shape.first_weekday + days) % 7,
+          shape.first_day + days};
 }
 
 // The Monday to Friday nearest to `day` inside the month; no bit when the month lacks that day.
@@ -142,9 +168,23 @@ Date date_of(int day) {
           static_cast<int>(static_cast<unsigned>(ymd.day()))};
 }
 
-int day_number(int year, int month, int day) {
-  const auto ymd = std::chrono::year{year} / month / day;
-  return static_cast<int>(std::chrono::sys_days{ymd}.time_since_epoch().count());
+// The weekday of a day since 1970-01-01, a Thursday; a multiple of 7 is added for days before it.
+int weekday_of(int day) { return (day + 4 + 7'000'000) % 7; }
+
+std::uint32_t two_weeks(std::uint32_t weekdays) { return weekdays | weekdays << 7; }
+
+// The days of a month that are named, bit 1 = the first.
+std::uint32_t named_days(const Fields& fields, const RareParts* rare, const Month& month) {
+  // Seven bits, repeated six times: bit i is weekday i % 7.
+  constexpr std::uint64_t weeks = 0x0000'0008'1020'4081;
+  std::uint32_t days = fields.days;
+  auto weekdays = static_cast<std::uint32_t>((fields.weekdays * weeks) >> month.first << 1);
+  if (rare) {
+    days |= rare_days(*rare, month);
+    weekdays |= rare_weekdays(*rare, month);
+  }
+  const bool both = fields.day_star || fields.weekday_star;
+  return bits_to(both ? days & weekdays : days | weekdays, month.last) & ~1u;
 }
 
 constexpr local_seconds search_from =
@@ -155,34 +195,30 @@ constexpr local_seconds search_to =
 }  // namespace
 
 std::uint32_t Expression::days_of(int year, unsigned month) const {
-  // Seven bits, repeated six times: bit i is weekday i % 7.
-  constexpr std::uint64_t weeks = 0x0000'0008'1020'4081;
-  const Month shape = month_of(year, month);
-  std::uint32_t days = fields_.days;
-  auto weekdays = static_cast<std::uint32_t>((fields_.weekdays * weeks) >> shape.first << 1);
-  if (rare_) {
-    days |= rare_days(*rare_, shape);
-    weekdays |= rare_weekdays(*rare_, shape);
-  }
-  const bool both = fields_.day_star || fields_.weekday_star;
-  return bits_to(both ? days & weekdays : days | weekdays, shape.last) & ~1u;
+  return named_days(fields_, rare(), month_of(year, static_cast<int>(month)));
 }
 
 bool Expression::year_named(int year) const {
-  if (!rare_ || rare_->years.all()) return true;
+  if (fields_.leap_day) return years[static_cast<std::size_t>(year - search_first)].leap;
+  if (!rare() || rare()->years.all()) return true;
   return year >= year_first && year <= year_last &&
-         rare_->years[static_cast<std::size_t>(year - year_first)];
+         rare()->years[static_cast<std::size_t>(year - year_first)];
 }
 
 std::optional<int> Expression::day_at_or_after(int day) const {
   if (fields_.every_day) return day;
+  if (fields_.weekdays_only) {
+    const int weekday = weekday_of(day);
+    return day + lowest(two_weeks(fields_.weekdays) >> weekday);
+  }
   auto [year, month, first] = date_of(day);
   for (; year <= search_last; ++year, month = 1, first = 1) {
     if (!year_named(year)) continue;
     for (auto months = bits_from(fields_.months, month); months != 0; months &= months - 1) {
       if (lowest(months) != month) first = 1;
-      const auto days = bits_from(days_of(year, static_cast<unsigned>(lowest(months))), first);
-      if (days != 0) return day_number(year, lowest(months), lowest(days));
+      const auto shape = month_of(year, lowest(months));
+      const auto days = bits_from(named_days(fields_, rare(), shape), first);
+      if (days != 0) return shape.first_day + lowest(days) - 1;
     }
   }
   return std::nullopt;
@@ -190,14 +226,19 @@ std::optional<int> Expression::day_at_or_after(int day) const {
 
 std::optional<int> Expression::day_at_or_before(int day) const {
   if (fields_.every_day) return day;
+  if (fields_.weekdays_only) {
+    const int weekday = weekday_of(day) + 7;  // of the second week
+    return day + highest(bits_to(two_weeks(fields_.weekdays), weekday)) - weekday;
+  }
   auto [year, month, last] = date_of(day);
   for (; year >= search_first; --year, month = 12, last = 31) {
     if (!year_named(year)) continue;
     for (auto months = bits_to(fields_.months, month); months != 0;
          months = bits_to(months, highest(months) - 1)) {
       if (highest(months) != month) last = 31;
-      const auto days = bits_to(days_of(year, static_cast<unsigned>(highest(months))), last);
-      if (days != 0) return day_number(year, highest(months), highest(days));
+      const auto shape = month_of(year, highest(months));
+      const auto days = bits_to(named_days(fields_, rare(), shape), last);
+      if (days != 0) return shape.first_day + highest(days) - 1;
     }
   }
   return std::nullopt;

@@ -47,18 +47,41 @@ struct Fields {
   std::uint64_t seconds = 1;
   std::uint64_t minutes = 0;
   std::uint32_t hours = 0;
-  std::uint32_t days = 0;         // bits 1-31
-  std::uint16_t months = 0;       // bits 1-12
-  std::uint8_t weekdays = 0;      // bits 0-6
-  bool minute_wild : 1 = false;   // `*`, `*/1`
-  bool hour_wild : 1 = false;     // `*`, `*/1`
-  bool day_star : 1 = false;      // starts with `*`, or is `?`
-  bool weekday_star : 1 = false;  // starts with `*`, or is `?`
-  bool every_day : 1 = false;     // no date is excluded: the calendar need not be asked
+  std::uint32_t days = 0;          // bits 1-31
+  std::uint16_t months = 0;        // bits 1-12
+  std::uint8_t weekdays = 0;       // bits 0-6
+  bool minute_wild : 1 = false;    // `*`, `*/1`
+  bool hour_wild : 1 = false;      // `*`, `*/1`
+  bool day_star : 1 = false;       // starts with `*`, or is `?`
+  bool weekday_star : 1 = false;   // starts with `*`, or is `?`
+  bool every_day : 1 = false;      // no date is excluded: the calendar need not be asked
+  bool weekdays_only : 1 = false;  // the weekday alone decides about a date
+  bool leap_day : 1 = false;       // 29 February is all it may name: other years are passed over
   friend bool operator==(const Fields&, const Fields&) = default;
 };
 
-// Immutable once parsed; copies share the rare parts. Safe to read from any thread.
+// The rare parts of one expression, or none, in the size of a pointer. Copies are of their own.
+class RareBox {
+ public:
+  RareBox() = default;
+  explicit RareBox(const RareParts& parts) : parts_(std::make_unique<const RareParts>(parts)) {}
+  RareBox(const RareBox& other) : RareBox() {
+    if (other.parts_) *this = RareBox(*other.parts_);
+  }
+  RareBox(RareBox&&) noexcept = default;
+  RareBox& operator=(RareBox other) noexcept {
+    parts_.swap(other.parts_);
+    return *this;
+  }
+  ~RareBox() = default;
+
+  const RareParts* get() const { return parts_.get(); }
+
+ private:
+  std::unique_ptr<const RareParts> parts_;
+};
+
+// Immutable once parsed. Safe to read from any thread.
 class Expression {
  public:
   // Parses 5 to 7 fields; `name` is what H hashes. Error codes: "invalid_schedule" (the message
@@ -82,29 +105,29 @@ class Expression {
   std::optional<std::chrono::local_seconds> prev_local(std::chrono::local_seconds from) const;
 
   // The days of a month that are named, bit 1 = the first. The month and year fields play no part.
+  // `year`: 1969 to 2200.
   std::uint32_t days_of(int year, unsigned month) const;
 
   const Fields& fields() const { return fields_; }
   const RareParts* rare() const { return rare_.get(); }  // nullptr: none
 
   friend bool operator==(const Expression& a, const Expression& b) {
-    return a.fields_ == b.fields_ &&
-           (a.rare_ == b.rare_ || (a.rare_ && b.rare_ && *a.rare_ == *b.rare_));
+    const bool both = a.rare() && b.rare();
+    return a.fields_ == b.fields_ && (both ? *a.rare() == *b.rare() : a.rare() == b.rare());
   }
 
  private:
   friend class ExpressionParser;
-  Expression(Fields fields, std::shared_ptr<const RareParts> rare)
-      : fields_(fields), rare_(std::move(rare)) {}
+  Expression(Fields fields, RareBox rare) : rare_(std::move(rare)), fields_(fields) {}
 
   bool year_named(int year) const;
   std::optional<int> day_at_or_after(int day) const;  // days since 1970-01-01
   std::optional<int> day_at_or_before(int day) const;
 
-  Fields fields_;
-  std::shared_ptr<const RareParts> rare_;
+  RareBox rare_;
+  [[no_unique_address]] Fields fields_;  // last, so that its padding can be used
 };
 
-static_assert(sizeof(Expression) <= 64, "a million of them are held in memory");
+static_assert(sizeof(Expression) <= 40, "a million of them are held in memory");
 
 }  // namespace cronally::cron

@@ -35,6 +35,8 @@ Bits low_bits(const FieldValues& field) {
 constexpr std::uint32_t all_days = 0xffff'fffe;
 constexpr std::uint16_t all_months = 0x1ffe;
 constexpr std::uint8_t all_weekdays = 0x7f;
+constexpr std::uint16_t february = 1 << 2;
+constexpr std::uint32_t day_29 = 1u << 29;
 constexpr std::uint64_t all_minutes = (std::uint64_t{1} << 60) - 1;
 constexpr std::uint32_t all_hours = (1u << 24) - 1;
 
@@ -94,12 +96,15 @@ class ExpressionParser {
     to.day_star = from[3].star;
     to.weekday_star = from[5].star;
     auto rare = join_rare(from);
-    to.every_day = to.days == all_days && to.weekdays == all_weekdays && to.months == all_months &&
-                   (!rare || rare->years.all());
+    const bool any_month = to.months == all_months && (!rare.get() || rare.get()->years.all());
+    to.every_day = any_month && to.days == all_days && to.weekdays == all_weekdays;
+    to.weekdays_only = !rare.get() && any_month && to.days == all_days && to.day_star;
+    to.leap_day = !rare.get() && to.months == february && to.days == day_29 &&
+                  (to.day_star || to.weekday_star);
     return {to, std::move(rare)};
   }
 
-  static std::shared_ptr<const RareParts> join_rare(const std::array<FieldValues, 7>& from) {
+  static RareBox join_rare(const std::array<FieldValues, 7>& from) {
     RareParts rare;
     for (std::size_t i = 0; i < rare.years.size(); ++i) rare.years[i] = from[6].values[i];
     rare.nth_weekdays = from[5].nth_weekdays;
@@ -109,8 +114,7 @@ class ExpressionParser {
     rare.last_working_day = from[3].last_working_day;
     RareParts none;
     none.years.set();
-    if (rare == none) return nullptr;
-    return std::make_shared<const RareParts>(rare);
+    return rare == none ? RareBox{} : RareBox{rare};
   }
 };
 

@@ -178,7 +178,7 @@ std::string year_field(const YearSet& years) {
 }  // namespace
 
 std::string Expression::to_text() const {
-  const bool years = rare_ && !rare_->years.all();
+  const bool years = rare() && !rare()->years.all();
   std::string text;
   if (fields_.seconds != 1 || years) text = plain_field(Values{fields_.seconds}, {0, 59}) + ' ';
   text += time_field(fields_.minutes, {0, 59}, fields_.minute_wild) + ' ';
@@ -186,7 +186,7 @@ std::string Expression::to_text() const {
   text += day_field(fields_, rare()) + ' ';
   text += plain_field(Values{fields_.months}, {1, 12}) + ' ';
   text += weekday_field(fields_, rare());
-  if (years) text += ' ' + year_field(rare_->years);
+  if (years) text += ' ' + year_field(rare()->years);
   return text;
 }
 

@@ -183,7 +183,7 @@ TEST(Property, EachFireShowsANamedLocalTimeOrIsAGapsEnd) {
     const auto one = sample();
     const auto dst = number(0, 1) == 0 ? Dst::run : Dst::skip;
     const auto schedule = parsed(one, dst);
-    const auto& zone = std::get<Calendar>(schedule).zone;
+    const auto& zone = std::get<Calendar>(schedule).zone.source();
     auto at = some_instant();
     for (int i = 0; i < 20; ++i) {
       const auto found = next(schedule, at);

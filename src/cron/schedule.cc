@@ -98,7 +98,7 @@ Result<Schedule> parse_once(const Special& special) {
 Result<Schedule> parse_cron(std::string_view text, const Context& context) {
   auto expression = Expression::parse(text, context.name);
   if (!expression) return fail(std::move(expression.error()));
-  return Calendar{*std::move(expression), context.zone, context.dst};
+  return Calendar{.expression = *std::move(expression), .dst = context.dst, .zone = context.zone};
 }
 
 Result<Schedule> parse_special(const Special& special, const Context& context) {

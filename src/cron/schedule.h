@@ -23,18 +23,21 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "cron/expression.h"
+#include "cron/zone.h"
 
 namespace cronally::cron {
 
 // What becomes of a local time that a clock change removes; see docs/schedules.md.
 enum class Dst : std::uint8_t { run, skip };
 
-// A cron expression in a zone. The zone is shared by all jobs that name it.
+// A cron expression in a zone. The zone is shared by all jobs that name it. A million of these are
+// held in memory: `dst` stands in the padding of the expression.
 struct Calendar {
-  Expression expression;
-  cctz::time_zone zone;
+  [[no_unique_address]] Expression expression;
   Dst dst = Dst::run;
+  Zone zone;
 };
+static_assert(sizeof(Calendar) <= 48);
 
 // The grid anchor + k * interval, k any integer. Clock changes and restarts do not move it.
 struct Interval {
