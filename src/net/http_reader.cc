@@ -27,6 +27,18 @@ bool is_control(char c) {
   return (byte < 0x20 && c != '\t') || byte == 0x7f;
 }
 
+// What is wrong with a field's line (RFC 9112 §5.1); empty for nothing.
+std::string_view field_fault(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return "holds no colon";
+  const std::string_view name = line.substr(0, colon);
+  if (name.empty()) return "holds no name before the colon";
+  if (name.ends_with(' ') || name.ends_with('\t')) return "holds a blank before the colon";
+  if (!std::ranges::all_of(name, is_token_char)) return "holds a character that no name has";
+  if (std::ranges::any_of(line.substr(colon + 1), is_control)) return "holds a control character";
+  return {};
+}
+
 // Whether a list such as Connection's holds this word (RFC 9110 §5.6.1).
 bool lists(const HttpHeaders& headers, std::string_view name, std::string_view word) {
   for (const HttpHeader& field : headers) {
@@ -135,26 +147,13 @@ bool RequestReader::read_request_line(std::string_view line) {
 }
 
 bool RequestReader::read_field(std::string_view line, std::size_t number) {
-  const std::size_t colon = line.find(':');
-  const std::string_view name = line.substr(0, colon);
-  const std::string_view value = colon == line.npos ? std::string_view{} : line.substr(colon + 1);
-  std::string_view fault;
-  if (colon == std::string_view::npos) {
-    fault = "holds no colon";
-  } else if (name.empty()) {
-    fault = "holds no name before the colon";
-  } else if (name.ends_with(' ') || name.ends_with('\t')) {
-    fault = "holds a blank before the colon";
-  } else if (!std::ranges::all_of(name, is_token_char)) {
-    fault = "holds a character that no header's name has";
-  } else if (std::ranges::any_of(value, is_control)) {
-    fault = "holds a control character";
-  }
-  if (!fault.empty()) {
+  if (const std::string_view fault = field_fault(line); !fault.empty()) {
     refuse(fmt::format("line {} of the header {}; write it as NAME: VALUE", number, fault));
     return false;
   }
-  request_.headers.add(std::string{name}, std::string{trim(value)});
+  const std::size_t colon = line.find(':');
+  request_.headers.add(std::string{line.substr(0, colon)},
+                       std::string{trim(line.substr(colon + 1))});
   return true;
 }
 
@@ -256,9 +255,13 @@ std::size_t RequestReader::take_chunk_end(std::string_view bytes) {
 // Trailers are read over: nothing here asks for one, and a header that comes late must not count
 // (RFC 9110 §6.5.1).
 std::size_t RequestReader::take_trailer(std::string_view bytes) {
-  std::size_t end = bytes.starts_with("\r\n") ? 2 : bytes.find("\r\n\r\n");
-  if (end != std::string_view::npos && end != 2) end += 4;
-  const std::string_view block = bytes.substr(0, end);
+  constexpr std::string_view line_end = "\r\n";
+  const bool empty = bytes.starts_with(line_end);
+  const std::size_t blank = bytes.find("\r\n\r\n");
+  const bool whole = empty || blank != std::string_view::npos;
+  const std::string_view block = bytes.substr(0, empty   ? line_end.size()
+                                                 : whole ? blank + 4
+                                                         : bytes.size());
   if (block.size() > options_.header_max) {
     refuse(fmt::format("the trailer is longer than {} bytes; send none", options_.header_max));
     return 0;
@@ -267,9 +270,17 @@ std::size_t RequestReader::take_trailer(std::string_view bytes) {
     refuse(std::move(*refusal));
     return 0;
   }
-  if (end == std::string_view::npos) return 0;
+  if (!whole) return 0;
+  for (std::string_view rest = block; rest != line_end;) {
+    const std::size_t end = rest.find(line_end);
+    if (const std::string_view fault = field_fault(rest.substr(0, end)); !fault.empty()) {
+      refuse(fmt::format("a line of the trailer {}; write it as NAME: VALUE", fault));
+      return 0;
+    }
+    rest.remove_prefix(end + line_end.size());
+  }
   state_ = State::done;
-  return end;
+  return block.size();
 }
 
 }  // namespace cronally::net

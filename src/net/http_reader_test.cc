@@ -104,6 +104,10 @@ TEST(RequestReader, NamesThePlaceOfWhatItRefuses) {
                "a chunk is longer than its size says, or does not end in CR LF"},
            Row{post + "0\r\nA: b\n\r\n\r\n",
                "the header holds an LF without CR; end each line in CR LF"},
+           Row{post + "0\r\n \r\r\n\r\n",
+               "the header holds a CR without LF; end each line in CR LF"},
+           Row{post + "0\r\nab\r\n\r\n",
+               "a line of the trailer holds no colon; write it as NAME: VALUE"},
            Row{post + "0\r\nA: " + std::string(20'000, 'x'),
                "the trailer is longer than 16384 bytes; send none"},
        }) {
