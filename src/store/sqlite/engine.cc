@@ -146,10 +146,11 @@ void Transaction::run_changed(RunNo run) {
 }
 
 std::int64_t Transaction::shard_changed(ShardNo shard) {
-  auto update = db_.use("shard_change");
-  update.bind(shard);
-  CHECK(update.step(), "shards are made with the database");
-  auto change = update.integer(0);
+  db_.use("shard_change").bind(shard).run();
+  auto row = db_.use("shard_change_read");
+  row.bind(shard);
+  CHECK(row.step(), "shards are made with the database");
+  auto change = row.integer(0);
   effects_.changes.emplace_back(shard, change);
   return change;
 }

@@ -40,8 +40,12 @@ SELECT shard, cursor, fence, change, seen FROM shard ORDER BY shard;
 -- name: shard_advance
 UPDATE shard SET cursor = max(cursor, ?2), seen = max(seen, ?3) WHERE shard = ?1;
 
+-- Not RETURNING, which opens a statement journal each time: half of a bulk create went there.
 -- name: shard_change
-UPDATE shard SET change = change + 1 WHERE shard = ? RETURNING change;
+UPDATE shard SET change = change + 1 WHERE shard = ?;
+
+-- name: shard_change_read
+SELECT change FROM shard WHERE shard = ?;
 
 -- ---- planning ----------------------------------------------------------------------------------
 
