@@ -11,7 +11,7 @@ namespace {
 
 constexpr Duration between_rounds = 10s;
 // A portion takes the writer a few ms, so it stands idle, or at others' service, most of the time;
-// some 10,000 runs a second go, which is more than rated load brings.
+// some 5,000 runs a second go, which is more than rated load brings.
 constexpr Duration between_portions = 20ms;
 
 }  // namespace
