@@ -140,8 +140,7 @@ void add_bench(Tree& tree) {
   CLI::App& app = tree.verb(
       tree.root(),
       {"bench",
-       "Measure a herd and steady work on a disk, against a server of its own that is removed "
-       "afterwards.",
+       "Measure a herd and steady work on a disk, with a server that is removed afterwards.",
        {"cronally bench", "cronally bench --dir /mnt/fast --herd 50000 --steady 500 --for 1m"}},
       [flags](Session& session) { return bench(*flags, session); });
   text_flag(app, "--dir", "DIR", flags->directory,

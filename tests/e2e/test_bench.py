@@ -11,9 +11,11 @@ import pytest
 from processes import clean_environment, cronally_program, wait_until
 
 
-def arguments(folder, *more):
-    return [cronally_program(), "bench", "--dir", str(folder), "--herd", "150", "--steady", "20",
-            "--for", "2s", *more]
+def arguments(folder, *more, **flags):
+    """A small bench on this folder; `flags` stand over its numbers."""
+    chosen = {"dir": folder, "herd": 150, "steady": 20, "for": "2s", **flags}
+    words = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
+    return [cronally_program(), "bench", *words, *more]
 
 
 def servers_in(folder):
@@ -45,7 +47,7 @@ def test_both_loads_are_delivered_and_everything_is_removed(tmp_path):
 
 
 def test_a_load_can_be_left_out_and_the_table_is_for_people(tmp_path):
-    done = subprocess.run(arguments(tmp_path, "--steady", "0"), capture_output=True, text=True,
+    done = subprocess.run(arguments(tmp_path, steady=0), capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=120, env=clean_environment())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "150 jobs due at one instant" in done.stdout and "150 of 150" in done.stdout
@@ -54,7 +56,7 @@ def test_a_load_can_be_left_out_and_the_table_is_for_people(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_on_the_way_it_leaves_nothing_behind(tmp_path, number):
-    process = subprocess.Popen(arguments(tmp_path, "--for", "1h", "--herd", "0"),
+    process = subprocess.Popen(arguments(tmp_path, herd=0, **{"for": "1h"}),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env=clean_environment())
     try:
@@ -71,7 +73,7 @@ def test_stopped_on_the_way_it_leaves_nothing_behind(tmp_path, number):
 
 
 def test_its_server_ends_with_it_even_when_it_is_killed(tmp_path):
-    process = subprocess.Popen(arguments(tmp_path, "--for", "1h", "--herd", "0"),
+    process = subprocess.Popen(arguments(tmp_path, herd=0, **{"for": "1h"}),
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, env=clean_environment())
     wait_until(lambda: any(tmp_path.rglob("server.json")), 20, what="a server")
@@ -80,15 +82,15 @@ def test_its_server_ends_with_it_even_when_it_is_killed(tmp_path):
     wait_until(lambda: servers_in(tmp_path) == [], 40, what="the end of the server")
 
 
-@pytest.mark.parametrize("words, complaint", [
-    (["--herd", "200001"], "--herd takes 0 to 200000 jobs"),
-    (["--steady", "-1"], "--steady takes 0 to 10000 jobs"),
-    (["--for", "1500ms"], "--for takes whole seconds, 1s to 1h"),
-    (["--for", "soon"], "--for: "),
-    (["--dir", "/nowhere/at/all"], "--dir: there is no directory '/nowhere/at/all'"),
+@pytest.mark.parametrize("flag, value, complaint", [
+    ("herd", 200001, "--herd takes 0 to 200000 jobs"),
+    ("steady", -1, "--steady takes 0 to 10000 jobs"),
+    ("for", "1500ms", "--for takes whole seconds, 1s to 1h"),
+    ("for", "soon", "--for: "),
+    ("dir", "/nowhere/at/all", "--dir: there is no directory '/nowhere/at/all'"),
 ])
-def test_what_it_cannot_do_is_refused_before_anything_is_made(tmp_path, words, complaint):
-    done = subprocess.run(arguments(tmp_path, *words), capture_output=True, text=True,
+def test_what_it_cannot_do_is_refused_before_anything_is_made(tmp_path, flag, value, complaint):
+    done = subprocess.run(arguments(tmp_path, **{flag: value}), capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=30, env=clean_environment())
-    assert done.returncode == 2 and complaint in done.stderr
+    assert done.returncode == 2 and complaint in done.stderr, done.stderr
     assert os.listdir(tmp_path) == []
