@@ -163,6 +163,15 @@ TEST(HttpClient, IgnoresProxyVariables) {
   ::unsetenv("ALL_PROXY");
 }
 
+TEST(HttpClient, AnAnswerWithoutAStatusIsNone) {
+  RawListener listener{answering("HTTP/200 OK\r\n\r\nuntil the end")};
+  Sending sending;
+  const HttpResult result = sending.exchange({.url = listener.url()});
+  EXPECT_EQ(result.fate, Fate::unknown);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.error, "the answer has no status: it is not HTTP");
+}
+
 TEST(HttpClient, ReadsRetryAfterAsADate) {
   RawListener listener{
       answering("HTTP/1.1 503 Busy\r\nRetry-After: Sun, 06 Nov 2095 08:49:37 "

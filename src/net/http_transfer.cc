@@ -232,9 +232,17 @@ std::size_t Transfer::take_body(const char* bytes, std::size_t size) {
 
 // ---- What became of it ------------------------------------------------------------------------
 
+// libcurl takes "HTTP/200 OK" for an answer, whose status is 0.
+int Transfer::status() const {
+  long status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  return static_cast<int>(status);
+}
+
 Fate Transfer::fate_of(CURLcode code) const {
   if (withdrawn_) return Fate::withdrawn;
-  if (header_whole_ && (code == CURLE_OK || cut_off_)) return Fate::answered;
+  const bool whole = header_whole_ && status() != 0;
+  if (whole && (code == CURLE_OK || cut_off_)) return Fate::answered;
   return started_ ? Fate::unknown : Fate::not_sent;
 }
 
@@ -256,6 +264,7 @@ std::string Transfer::error_of(CURLcode code) const {
                        started_ ? " without a complete answer" : ", before anything was sent");
   }
   if (code == CURLE_ABORTED_BY_CALLBACK) return "the server stopped before an answer came";
+  if (code == CURLE_OK && header_whole_) return "the answer has no status: it is not HTTP";
   if (code == CURLE_OK) return "the connection closed within the answer's header";
   const std::string text = error_buffer_[0] != '\0' ? error_buffer_ : curl_easy_strerror(code);
   return text.substr(0, text.find_first_of("\r\n"));
@@ -268,9 +277,7 @@ Finished Transfer::finish(CURLcode code) {
   result.first_byte_at = first_byte_at_;
   result.ended_at = clock_.wall();
   if (result.fate == Fate::answered) {
-    long status = 0;
-    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
-    result.status = static_cast<int>(status);
+    result.status = status();
     curl_off_t seconds = 0;
     curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &seconds);
     // Beyond a year is a mistake of the receiver's; the cap keeps the arithmetic sane.

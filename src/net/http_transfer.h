@@ -52,6 +52,7 @@ class Transfer {
   std::size_t take_header(std::string_view line);
   std::size_t take_body(const char* bytes, std::size_t size);
 
+  int status() const;
   Fate fate_of(CURLcode code) const;
   std::string error_of(CURLcode code) const;
 
