@@ -271,7 +271,7 @@ void HttpClient::Impl::retire(Transfer* transfer, CURLcode code) {
   const Sink sink = owned->sink();
   if (told_.empty() || told_.back().first != sink) told_.push_back({sink, {}});
   told_.back().second.push_back(owned->finish(code));
-  if (idle_.size() < idle_transfers_max) idle_.push_back(std::move(owned));
+  if (owned->reusable() && idle_.size() < idle_transfers_max) idle_.push_back(std::move(owned));
 }
 
 void HttpClient::Impl::tell_sinks() {

@@ -172,6 +172,19 @@ TEST(HttpClient, AnAnswerWithoutAStatusIsNone) {
   EXPECT_EQ(result.error, "the answer has no status: it is not HTTP");
 }
 
+TEST(HttpClient, AnAnswerThatBeginsWithAFoldedLineHarmsNobody) {
+  RawListener listener{[](RawSocket socket, int number) {
+    read_request(socket);
+    socket.send(number == 0 ? "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\n\r\n"
+                            : "HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 0\r\n\r\n");
+  }};
+  Sending sending;
+  for (int i = 0; i < 3; ++i) {
+    const HttpResult result = sending.exchange({.url = listener.url(), .fresh_connection = true});
+    EXPECT_TRUE(i > 0 || result.fate == Fate::answered);
+  }
+}
+
 TEST(HttpClient, ReadsRetryAfterAsADate) {
   RawListener listener{
       answering("HTTP/1.1 503 Busy\r\nRetry-After: Sun, 06 Nov 2095 08:49:37 "

@@ -59,6 +59,12 @@ Transfer::Transfer(const HttpClientOptions& options, const runtime::Clock& clock
 
 Transfer::~Transfer() { curl_easy_cleanup(easy_); }
 
+bool Transfer::reusable() const {
+  constexpr unsigned fixed_in = 0x080000;
+  static const bool fixed = curl_version_info(CURLVERSION_NOW)->version_num >= fixed_in;
+  return fixed || header_bytes_ == 0;
+}
+
 Transfer& Transfer::of(CURL* easy) {
   char* self = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &self);

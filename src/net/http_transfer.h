@@ -37,6 +37,11 @@ class Transfer {
   // What became of it; after the handle was removed from its multi. Drops the request.
   Finished finish(CURLcode code);
 
+  // Whether the handle may serve another request. libcurl before 8.0 keeps a pointer to the last
+  // header of an answer that it has freed, and writes through it when the next answer begins with
+  // a folded line: any receiver could do that.
+  bool reusable() const;
+
   CURL* easy() const { return easy_; }
   const std::shared_ptr<const HttpSink>& sink() const { return sink_; }
 

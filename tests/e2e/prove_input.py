@@ -23,7 +23,7 @@ def ask(client, number):
     if number % 2:
         answer = client.send("GET", "/v2/jobs?limit=10", timeout=10)
     else:
-        body = {"name": f"healthy {number}", "schedule": "@never",
+        body = {"name": f"healthy {time.monotonic_ns()}", "schedule": "@never",
                 "target": {"type": "http", "url": "http://127.0.0.1:9/"}}
         answer = client.send("POST", "/v2/jobs", body, timeout=10)
     return (time.monotonic() - begun) * 1000, answer.status
