@@ -175,8 +175,9 @@ TEST(HttpClient, AnAnswerWithoutAStatusIsNone) {
 TEST(HttpClient, AnAnswerThatBeginsWithAFoldedLineHarmsNobody) {
   RawListener listener{[](RawSocket socket, int number) {
     read_request(socket);
-    socket.send(number == 0 ? "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\n\r\n"
-                            : "HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 0\r\n\r\n");
+    // The second one writes into the first one's header; AddressSanitizer sees it.
+    socket.send(number == 0 ? "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+                            : "HTTP/1.0 400\r\n the: x\r\n\r\n");
   }};
   Sending sending;
   for (int i = 0; i < 3; ++i) {
