@@ -82,3 +82,6 @@ def prove_slow_clients(table, folder, given):
                   f"{server.rss_kib() / 1024:.0f} MiB")
     finally:
         server.kill()
+
+
+POINTS = {"slow-clients": prove_slow_clients}
