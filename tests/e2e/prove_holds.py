@@ -3,7 +3,7 @@
     prove_holds.py [--only POINT ...]
 
 Run it through `tools/prove holds`. The points stand in prove_speed.py, prove_large.py,
-prove_faults.py and prove_dst.py.
+prove_faults.py, prove_dst.py and prove_input.py.
 """
 
 import sys
@@ -11,11 +11,12 @@ import sys
 import proving
 import prove_dst
 import prove_faults
+import prove_input
 import prove_large
 import prove_speed
 
 POINTS = {**prove_speed.POINTS, **prove_large.POINTS, **prove_faults.POINTS,
-          **prove_dst.POINTS}
+          **prove_dst.POINTS, **prove_input.POINTS}
 
 
 def main():
