@@ -28,7 +28,7 @@ endif()
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror=return-type
                     -Werror=switch -Wno-missing-field-initializers -fstack-protector-strong)
 add_compile_definitions(_GLIBCXX_ASSERTIONS BOOST_ASIO_NO_DEPRECATED
-                        BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
+                        BOOST_ASIO_SEPARATE_COMPILATION)
 if(CRONALLY_SANITIZE)
   add_compile_options(-fsanitize=${CRONALLY_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
