@@ -1,5 +1,6 @@
 #include "core/definition_json.h"
 
+#include <array>
 #include <boost/json.hpp>
 
 namespace cronally::core {
@@ -113,8 +114,11 @@ std::string write_definition(const JobDefinition& definition) {
 }
 
 Result<JobDefinition> read_definition(std::string_view text) {
+  // A usual definition is read without an allocation for the tree.
+  std::array<unsigned char, 4096> buffer;
+  json::monotonic_resource memory(buffer.data(), buffer.size());
   try {
-    return definition_of(json::parse(text).as_object());
+    return definition_of(json::parse(text, &memory).as_object());
   } catch (const std::exception& error) {
     return fail("definition_damaged", std::string("a stored definition cannot be read (") +
                                           error.what() + "); restore the database from a backup");

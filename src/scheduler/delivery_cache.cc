@@ -1,79 +1,122 @@
 #include "scheduler/delivery_cache.h"
 
 #include "core/secret_context.h"
-#include "core/signature.h"
 #include "runtime/log.h"
 
 namespace cronally::scheduler {
 
-std::shared_ptr<const PreparedJob> DeliveryCache::find(Key key) const {
-  auto now = clock_.steady();
-  std::lock_guard lock(mutex_);
-  auto entry = entries_.find(key);
-  if (entry == entries_.end() || now - entry->second.read_at > age_max) return nullptr;
-  return entry->second.job;
+namespace {
+
+// What an entry takes in memory, roughly: the parts of a definition that can be long, and the rest.
+std::size_t bytes_of(const core::JobDefinition& definition) {
+  std::size_t bytes = 1024 + definition.target.url.size() + definition.description.size();
+  if (definition.target.body) bytes += definition.target.body->size();
+  for (const auto& header : definition.target.headers) {
+    bytes += header.name.size() + header.value.size();
+  }
+  return bytes;
 }
 
-void DeliveryCache::load(const std::vector<Key>& keys) {
-  std::vector<Key> wanted;
-  for (const auto& key : keys) {
-    if (!find(key)) wanted.push_back(key);
-  }
-  if (wanted.empty()) return;
-  auto read_at = clock_.steady();
-  auto deliverables = spine_.read_deliverables(wanted);
-  std::vector<std::shared_ptr<const PreparedJob>> prepared;
-  prepared.reserve(wanted.size());
-  for (const auto& deliverable : deliverables) {
-    prepared.push_back(deliverable ? prepare(*deliverable) : nullptr);
-  }
-  std::lock_guard lock(mutex_);
-  if (entries_.size() + wanted.size() > entries_max) entries_.clear();
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (prepared[i]) entries_[wanted[i]] = {std::move(prepared[i]), read_at};
-  }
+}  // namespace
+
+std::optional<DeliveryCache::Found> DeliveryCache::find(Key key) const {
+  auto job = job_of(key);
+  if (!job) return std::nullopt;
+  auto signing_key = signing_keys_.find(job->account);
+  if (!signing_key) return std::nullopt;
+  return Found{std::move(job), std::move(signing_key)};
 }
 
-std::shared_ptr<const PreparedJob> DeliveryCache::prepare(const store::Deliverable& deliverable) {
-  auto prepared = std::make_shared<PreparedJob>();
-  prepared->job = deliverable.job;
+std::vector<std::optional<DeliveryCache::Found>> DeliveryCache::load(const std::vector<Key>& keys) {
+  std::vector<std::optional<Found>> found;
+  found.reserve(keys.size());
+  for (auto& job : jobs_of(keys)) {
+    auto signing_key = job ? signing_keys_.load(job->account) : nullptr;
+    found.push_back(signing_key ? std::optional(Found{std::move(job), std::move(signing_key)})
+                                : std::nullopt);
+  }
+  return found;
+}
+
+void DeliveryCache::prepare(const std::vector<Key>& keys) {
+  if (!full()) (void)load(keys);
+}
+
+std::shared_ptr<const PreparedJob> DeliveryCache::job_of(Key key) const {
+  std::lock_guard lock(mutex_);
+  const auto entry = entries_.find(key);
+  return entry == entries_.end() ? nullptr : entry->second.job;
+}
+
+std::vector<std::shared_ptr<const PreparedJob>> DeliveryCache::jobs_of(
+    const std::vector<Key>& keys) {
+  std::vector<std::shared_ptr<const PreparedJob>> jobs(keys.size());
+  std::vector<Key> missing;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    jobs[i] = job_of(keys[i]);
+    if (jobs[i]) continue;
+    missing.push_back(keys[i]);
+    places.push_back(i);
+  }
+  if (missing.empty()) return jobs;
+  const SteadyInstant read_at = clock_.steady();
+  auto stored = spine_.read_deliverables(missing);
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    if (stored[i]) jobs[places[i]] = unseal(std::move(stored[i]));
+  }
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    if (jobs[places[i]]) keep(missing[i], jobs[places[i]], read_at);
+  }
+  return jobs;
+}
+
+std::shared_ptr<const PreparedJob> DeliveryCache::unseal(
+    std::shared_ptr<const store::Deliverable> stored) const {
   auto headers = std::make_shared<std::vector<delivery::SecretHeaderValue>>();
-  for (std::size_t i = 0; i < deliverable.sealed_headers.size(); ++i) {
-    const auto& [name, sealed] = deliverable.sealed_headers[i];
-    auto value = vault_.open(core::secret_context(deliverable.sealed_ids[i]), sealed);
+  for (std::size_t i = 0; i < stored->sealed_headers.size(); ++i) {
+    const auto& [name, sealed] = stored->sealed_headers[i];
+    auto value = vault_.open(core::secret_context(stored->sealed_ids[i]), sealed);
     if (!value) {
       runtime::log::error(
           "scheduler", "a secret header cannot be opened; its job is not sent",
-          {{"job", deliverable.job.text()}, {"header", name}, {"error", value.error().message}});
+          {{"job", stored->job.text()}, {"header", name}, {"error", value.error().message}});
       return nullptr;
     }
     headers->push_back({name, std::move(*value)});
   }
-  prepared->definition = std::make_shared<core::JobDefinition>(deliverable.definition);
+  auto prepared = std::make_shared<PreparedJob>();
+  prepared->job = stored->job;
+  prepared->account = stored->account;
   prepared->secret_headers = std::move(headers);
-  prepared->signing_key = signing_key(deliverable);
-  return prepared->signing_key ? prepared : nullptr;
+  const core::JobDefinition& definition = stored->definition;
+  prepared->definition = {std::move(stored), &definition};
+  return prepared;
 }
 
-std::shared_ptr<const core::SigningKey> DeliveryCache::signing_key(
-    const store::Deliverable& deliverable) {
-  constexpr std::size_t keys_max = 1'000;
-  std::lock_guard lock(keys_mutex_);
-  if (auto known = keys_.find(deliverable.sealed_signing_secret); known != keys_.end()) {
-    return known->second;
+void DeliveryCache::keep(Key key, std::shared_ptr<const PreparedJob> job, SteadyInstant read_at) {
+  const std::size_t bytes = bytes_of(*job->definition);
+  if (!entries_.try_emplace(key, Entry{std::move(job), bytes, read_at}).second) return;
+  order_.push_back(key);
+  bytes_ += bytes;
+  while (bytes_ > bytes_max_ || read_at - entries_.at(order_.front()).read_at > age_max) {
+    drop_oldest();
   }
-  auto secret =
-      vault_.open(core::account_context(deliverable.account_id), deliverable.sealed_signing_secret);
-  if (!secret) {
-    runtime::log::error("scheduler", "the account's signing secret cannot be opened",
-                        {{"job", deliverable.job.text()}, {"error", secret.error().message}});
-    return nullptr;
-  }
-  auto key = core::parse_signing_secret(secret->reveal());
-  if (!key) return nullptr;
-  if (keys_.size() >= keys_max) keys_.clear();
-  return keys_[deliverable.sealed_signing_secret] =
-             std::make_shared<const core::SigningKey>(std::move(*key));
+}
+
+bool DeliveryCache::full() {
+  const SteadyInstant now = clock_.steady();
+  std::lock_guard lock(mutex_);
+  while (!order_.empty() && now - entries_.at(order_.front()).read_at > age_max) drop_oldest();
+  return bytes_ >= bytes_max_ / 4 * 3;
+}
+
+void DeliveryCache::drop_oldest() {
+  const auto entry = entries_.find(order_.front());
+  bytes_ -= entry->second.bytes;
+  entries_.erase(entry);
+  order_.pop_front();
 }
 
 }  // namespace cronally::scheduler

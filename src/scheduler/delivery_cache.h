@@ -1,14 +1,12 @@
-// What deliveries need of a job's revision, read a lead ahead and kept for a short while.
-//
-// Definitions never change within a revision, but an account's signing secret does; so entries
-// live for `age_max`, and a new secret signs everything that starts later than that.
+// What deliveries need of a job's revision, read a lead ahead and kept for a while. A revision
+// never changes, so an entry is right however old it is; its age and size bound memory only.
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -16,6 +14,7 @@
 #include "delivery/deliverer.h"
 #include "runtime/clock.h"
 #include "runtime/vault.h"
+#include "scheduler/signing_keys.h"
 #include "store/database.h"
 
 namespace cronally::scheduler {
@@ -23,9 +22,9 @@ namespace cronally::scheduler {
 // Unsealed and ready to send; shared by all attempts of the revision.
 struct PreparedJob {
   JobId job;
+  AccountNo account;
   std::shared_ptr<const core::JobDefinition> definition;
   std::shared_ptr<const std::vector<delivery::SecretHeaderValue>> secret_headers;
-  std::shared_ptr<const core::SigningKey> signing_key;
 };
 
 // Thread-safe.
@@ -33,23 +32,38 @@ class DeliveryCache {
  public:
   using Key = std::pair<JobNo, Revision>;
 
-  static constexpr Duration age_max = std::chrono::seconds{5};
-  // About a herd's worth; beyond it the cache starts afresh and entries are read on demand.
-  static constexpr std::size_t entries_max = 50'000;
+  struct Found {
+    std::shared_ptr<const PreparedJob> job;
+    std::shared_ptr<const core::SigningKey> signing_key;
+  };
 
-  DeliveryCache(store::Spine& spine, const runtime::Vault& vault, const runtime::Clock& clock)
-      : spine_(spine), vault_(vault), clock_(clock) {}
+  static constexpr Duration age_max = std::chrono::minutes{1};
+  // Of definitions in memory, roughly; a herd of 100,000 small ones is 100 MiB.
+  static constexpr std::size_t bytes_max = 160 << 20;
 
-  // The entry if it is there and fresh; never blocks on the store.
-  std::shared_ptr<const PreparedJob> find(Key key) const;
+  DeliveryCache(store::Database& database, const runtime::Vault& vault, const runtime::Clock& clock,
+                std::size_t with_bytes_max = bytes_max)
+      : spine_(database.spine()),
+        vault_(vault),
+        clock_(clock),
+        bytes_max_(with_bytes_max),
+        signing_keys_(database.accounts(), vault, clock) {}
 
-  // Reads what is missing or stale; blocks. A revision that is gone or whose secrets do not open
-  // stays absent (the latter with an error in the log).
-  void load(const std::vector<Key>& keys);
+  // What is needed, if it is at hand; never blocks on the store.
+  std::optional<Found> find(Key key) const;
+
+  // The same for each of `keys`, in order, after reading what is not at hand; blocks. Absent where
+  // the revision is gone or a secret does not open (the latter with an error in the log).
+  std::vector<std::optional<Found>> load(const std::vector<Key>& keys);
+
+  // Reads ahead what will be asked for; blocks. Does nothing once three quarters are filled: what
+  // would be dropped for it is asked for earlier, and the rest is for what is loaded.
+  void prepare(const std::vector<Key>& keys);
 
  private:
   struct Entry {
     std::shared_ptr<const PreparedJob> job;
+    std::size_t bytes = 0;
     SteadyInstant read_at;
   };
 
@@ -59,18 +73,22 @@ class DeliveryCache {
     }
   };
 
-  std::shared_ptr<const PreparedJob> prepare(const store::Deliverable& deliverable);
-  std::shared_ptr<const core::SigningKey> signing_key(const store::Deliverable& deliverable);
+  std::shared_ptr<const PreparedJob> job_of(Key key) const;
+  std::vector<std::shared_ptr<const PreparedJob>> jobs_of(const std::vector<Key>& keys);
+  std::shared_ptr<const PreparedJob> unseal(std::shared_ptr<const store::Deliverable> stored) const;
+  void keep(Key key, std::shared_ptr<const PreparedJob> job, SteadyInstant read_at);
+  bool full();
+  void drop_oldest();
 
   store::Spine& spine_;
   const runtime::Vault& vault_;
   const runtime::Clock& clock_;
+  const std::size_t bytes_max_;
+  SigningKeys signing_keys_;
   mutable std::mutex mutex_;
   std::unordered_map<Key, Entry, KeyHash> entries_;
-
-  // load() only. The keys of the accounts, as last seen sealed: most jobs share one.
-  std::mutex keys_mutex_;
-  std::unordered_map<std::string, std::shared_ptr<const core::SigningKey>> keys_;
+  std::deque<Key> order_;  // of entries_, the oldest first
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace cronally::scheduler

@@ -61,7 +61,7 @@ class Driver::Impl {
       : options_(options),
         parts_(parts),
         planner_(options.planner),
-        cache_(parts.database.spine(), parts.vault, parts.clock),
+        cache_(parts.database, parts.vault, parts.clock),
         watch_(parts.metrics),
         sink_(std::make_shared<delivery::DeliverySink>(
             [this](std::vector<core::AttemptEnded>&& ended) { post_ended(std::move(ended)); })),
@@ -96,7 +96,7 @@ class Driver::Impl {
   void run_reader(const std::stop_token& stop);
   void serve_sends(std::vector<AwaitedSend> sends);
   void deliver(std::vector<delivery::Delivery> batch);
-  delivery::Delivery delivery_of(const core::Send& send, const PreparedJob& job,
+  delivery::Delivery delivery_of(const core::Send& send, const DeliveryCache::Found& found,
                                  std::shared_ptr<delivery::SendGate> gate) const;
 
   // changes thread
@@ -334,8 +334,8 @@ void Driver::Impl::perform(core::Send&& action) {
       .send_at = run.send_at,
       .counts_as_lateness = run.kind == core::RunKind::scheduled && run.attempt == 1,
       .gate = gate};
-  if (auto job = cache_.find({run.job, action.revision})) {
-    ready_.push_back(delivery_of(action, *job, std::move(gate)));
+  if (const auto found = cache_.find({run.job, action.revision})) {
+    ready_.push_back(delivery_of(action, *found, std::move(gate)));
   } else {
     awaited_.push_back({std::move(action), std::move(gate)});
   }
@@ -402,7 +402,7 @@ void Driver::Impl::run_reader(const std::stop_token& stop) {
       bool complete = runs.size() < read.limit;
       post(core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});
     }
-    cache_.load(work.prepares);
+    cache_.prepare(work.prepares);
   }
 }
 
@@ -410,12 +410,13 @@ void Driver::Impl::serve_sends(std::vector<AwaitedSend> sends) {
   std::vector<DeliveryCache::Key> keys;
   keys.reserve(sends.size());
   for (const auto& one : sends) keys.emplace_back(one.send.run.job, one.send.revision);
-  cache_.load(keys);
+  const auto found = cache_.load(keys);
   std::vector<delivery::Delivery> batch;
   std::vector<core::AttemptEnded> failed;
-  for (auto& one : sends) {
-    if (auto job = cache_.find({one.send.run.job, one.send.revision})) {
-      batch.push_back(delivery_of(one.send, *job, std::move(one.gate)));
+  for (std::size_t i = 0; i < sends.size(); ++i) {
+    auto& one = sends[i];
+    if (found[i]) {
+      batch.push_back(delivery_of(one.send, *found[i], std::move(one.gate)));
       continue;
     }
     bool withdrawn =
@@ -435,17 +436,18 @@ void Driver::Impl::deliver(std::vector<delivery::Delivery> batch) {
   parts_.deliverer.deliver(std::move(batch), sink_);
 }
 
-delivery::Delivery Driver::Impl::delivery_of(const core::Send& send, const PreparedJob& job,
+delivery::Delivery Driver::Impl::delivery_of(const core::Send& send,
+                                             const DeliveryCache::Found& found,
                                              std::shared_ptr<delivery::SendGate> gate) const {
   return {.run_no = send.run.no,
           .run = send.run.id,
-          .job = job.job,
+          .job = found.job->job,
           .attempt = send.run.attempt,
           .fence = send.run.fence,
           .scheduled_at = send.run.scheduled_at,
-          .definition = job.definition,
-          .secret_headers = job.secret_headers,
-          .signing_key = job.signing_key,
+          .definition = found.job->definition,
+          .secret_headers = found.job->secret_headers,
+          .signing_key = found.signing_key,
           .gate = std::move(gate)};
 }
 

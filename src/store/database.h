@@ -80,11 +80,9 @@ struct Changes {
 struct Deliverable {
   JobId job;
   AccountNo account;
-  AccountId account_id;  // the vault's context of the signing secret
   core::JobDefinition definition;
   std::vector<std::pair<std::string, std::string>> sealed_headers;  // name, sealed value
-  std::vector<SecretId> sealed_ids;   // same order: the vault's context is the id
-  std::string sealed_signing_secret;  // of the account
+  std::vector<SecretId> sealed_ids;  // same order: the vault's context is the id
 };
 
 class Spine {

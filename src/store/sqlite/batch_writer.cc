@@ -187,7 +187,7 @@ void BatchWriter::erase_unused_secrets(const core::Replan& replan) {
     auto newest = db_.use("definition_newest");
     newest.bind(replan.job);
     if (!newest.step()) return;
-    for (const auto& header : definition_of(newest.text(0)).target.secret_headers) {
+    for (const auto& header : definition_of(newest.view(0)).target.secret_headers) {
       used.insert(header.secret);
     }
   }

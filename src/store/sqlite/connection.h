@@ -82,7 +82,8 @@ class Statement {
 
   bool null(int column) const;
   std::int64_t integer(int column) const;
-  std::string text(int column) const;  // blobs too
+  std::string_view view(int column) const;  // text or blob, valid until the next step()
+  std::string text(int column) const { return std::string(view(column)); }
   Uuid uuid(int column) const;
   Instant instant(int column) const { return instant_from_us(integer(column)); }
   Duration duration(int column) const { return Duration{integer(column)}; }

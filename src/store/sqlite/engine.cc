@@ -59,7 +59,7 @@ bool concerns_all(const std::exception_ptr& error) {
 void Effects::add(Effects&& more) {
   changes.insert(changes.end(), more.changes.begin(), more.changes.end());
   seen.insert(seen.end(), more.seen.begin(), more.seen.end());
-  runs |= more.runs;
+  runs.insert(runs.end(), more.runs.begin(), more.runs.end());
   requested |= more.requested;
 }
 
@@ -76,7 +76,7 @@ void Bell::ring(const Effects& effects) {
       auto& known = seen_.at(static_cast<std::size_t>(shard.value));
       known = std::max(known, seen);
     }
-    if (effects.runs) ++run_tick_;
+    if (!effects.runs.empty()) ++run_tick_;
     if (effects.requested) ++requests_;
   }
   rung_.notify_all();
@@ -138,11 +138,6 @@ bool Bell::wait_news(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
 Instant Transaction::stamp() {
   last_stamp_ = std::max(now_, last_stamp_ + 1us);
   return last_stamp_;
-}
-
-void Transaction::run_changed(RunNo run) {
-  db_.use("run_changed").bind(run).bind(now_).run();
-  effects_.runs = true;
 }
 
 std::int64_t Transaction::shard_changed(ShardNo shard) {
@@ -299,25 +294,23 @@ bool Writer::try_commit(std::vector<Queued>& group, Errors& errors, Effects& eff
 }
 
 void Writer::write_group(std::vector<Queued>& group, Errors& errors, Effects& effects) {
-  bool any = false;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    errors[i] = watch_.refusal(group[i].need);
-    any |= !errors[i];
-  }
-  if (!any) return;
+  for (std::size_t i = 0; i < group.size(); ++i) errors[i] = watch_.refusal(group[i].need);
+  const auto admitted = std::ranges::count(errors, nullptr);
+  if (admitted == 0) return;
   db_->execute("BEGIN IMMEDIATE");
   const auto [now, steady] = clock_->now();
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (errors[i]) continue;
     const auto runs = runs_;
     Transaction transaction(*db_, now, last_stamp_, runs_);
-    errors[i] = perform(group[i].work, transaction);
+    errors[i] = perform(group[i].work, transaction, admitted == 1);
     if (errors[i]) {
       runs_ = runs;
     } else {
       effects.add(std::move(transaction.effects()));
     }
   }
+  log_changes(effects.runs, now);
   Transaction closing(*db_, now, last_stamp_, runs_);
   prune(closing);
   last_commit_ = std::max(last_commit_, now);
@@ -362,20 +355,32 @@ void Writer::checkpoint() {
   (void)failed(SqliteError(code, sqlite3_errmsg(db_->handle())));
 }
 
-// Undoes a failed piece alone; a failure that ended the whole transaction is thrown on.
-std::exception_ptr Writer::perform(Work& work, Transaction& transaction) {
-  db_->execute("SAVEPOINT work");
+// Undoes a failed piece alone; a failure that ended the whole transaction is thrown on. What is
+// alone in its commit needs no savepoint, which keeps a copy of each page that is changed.
+std::exception_ptr Writer::perform(Work& work, Transaction& transaction, bool alone) {
+  if (!alone) db_->execute("SAVEPOINT work");
   try {
     work(transaction);
   } catch (...) {
     auto error = std::current_exception();
     if (sqlite3_get_autocommit(db_->handle()) || concerns_all(error)) throw;
-    db_->execute("ROLLBACK TO work");
-    db_->execute("RELEASE work");
+    db_->execute(alone ? "ROLLBACK; BEGIN IMMEDIATE" : "ROLLBACK TO work; RELEASE work");
     return error;
   }
-  db_->execute("RELEASE work");
+  if (!alone) db_->execute("RELEASE work");
   return nullptr;
+}
+
+// One statement for all: opening its table took most of the time that one for each run took.
+void Writer::log_changes(const std::vector<RunNo>& runs, Instant now) {
+  if (runs.empty()) return;
+  std::string numbers = "[";
+  for (const RunNo& run : runs) {
+    if (numbers.size() > 1) numbers += ',';
+    numbers += std::to_string(run.value);
+  }
+  numbers += ']';
+  db_->use("runs_changed").bind(numbers).bind(now).run();
 }
 
 void Writer::prune(Transaction& transaction) {

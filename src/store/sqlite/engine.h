@@ -29,8 +29,8 @@ namespace cronally::store::sqlite {
 struct Effects {
   std::vector<std::pair<ShardNo, std::int64_t>> changes;  // shard's new change number
   std::vector<std::pair<ShardNo, std::int64_t>> seen;
-  bool runs = false;       // some run changed
-  bool requested = false;  // a run was requested
+  std::vector<RunNo> runs;  // that changed, in order
+  bool requested = false;   // a run was requested
   void add(Effects&& more);
 };
 
@@ -92,8 +92,8 @@ class Transaction {
   }
   void runs_removed(std::int64_t count) { runs_.count -= count; }
 
-  // Appends to the run change log.
-  void run_changed(RunNo run);
+  // Appends to the run change log, when the group is whole.
+  void run_changed(RunNo run) { effects_.runs.push_back(run); }
   // Raises the shard's change number.
   std::int64_t shard_changed(ShardNo shard);
 
@@ -151,7 +151,8 @@ class Writer {
   bool try_commit(std::vector<Queued>& group, Errors& errors, Effects& effects);
   void write_group(std::vector<Queued>& group, Errors& errors, Effects& effects);
   bool failed(const SqliteError& error);
-  std::exception_ptr perform(Work& work, Transaction& transaction);
+  std::exception_ptr perform(Work& work, Transaction& transaction, bool alone);
+  void log_changes(const std::vector<RunNo>& runs, Instant now);
   void checkpoint();
   void prune(Transaction& transaction);
   void enqueue(Queued&& queued);

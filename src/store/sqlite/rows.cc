@@ -57,7 +57,7 @@ core::OpenRun open_run_row(const Statement& row) {
   return run;
 }
 
-core::JobDefinition definition_of(const std::string& text) {
+core::JobDefinition definition_of(std::string_view text) {
   auto definition = core::read_definition(text);
   if (!definition) throw Unavailable(definition.error().message);
   return std::move(*definition);
@@ -69,7 +69,7 @@ core::Job job_row(const Statement& row) {
           .account = {row.integer(2)},
           .shard = {row.integer(3)},
           .revision = static_cast<Revision>(row.integer(4)),
-          .definition = definition_of(row.text(9)),
+          .definition = definition_of(row.view(9)),
           .anchor = row.instant(5),
           .created_at = row.instant(6),
           .updated_at = row.instant(7),

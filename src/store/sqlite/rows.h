@@ -25,6 +25,6 @@ std::string write_headers(const std::vector<std::pair<std::string, SecretId>>& h
 std::vector<std::pair<std::string, SecretId>> read_headers(const std::string& text);
 
 // A stored definition; a damaged one is an outage, since nobody can choose on it.
-core::JobDefinition definition_of(const std::string& text);
+core::JobDefinition definition_of(std::string_view text);
 
 }  // namespace cronally::store::sqlite

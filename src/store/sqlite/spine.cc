@@ -35,9 +35,7 @@ std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, R
     if (!row.step()) return nullptr;
     deliverable->job = {row.uuid(0)};
     deliverable->account = {row.integer(1)};
-    deliverable->account_id = {row.uuid(2)};
-    deliverable->sealed_signing_secret = row.text(3);
-    deliverable->definition = definition_of(row.text(4));
+    deliverable->definition = definition_of(row.view(2));
   }
   for (const auto& header : deliverable->definition.target.secret_headers) {
     auto row = db.use("secret_read");

@@ -132,8 +132,8 @@ ON CONFLICT (run_no, number) DO UPDATE SET
   ended_at = excluded.ended_at, error = excluded.error, response = excluded.response
 WHERE attempt.fence = excluded.fence;
 
--- name: run_changed
-INSERT INTO run_change (run_no, at) VALUES (?, ?);
+-- name: runs_changed
+INSERT INTO run_change (run_no, at) SELECT value, ?2 FROM json_each(?1);
 
 -- name: open_runs_due
 SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.scheduled_at, r.due,
@@ -153,8 +153,8 @@ FROM run WHERE state = 0 AND run_no > ? ORDER BY run_no;
 -- ---- deliveries --------------------------------------------------------------------------------
 
 -- name: deliverable_read
-SELECT j.id, j.account_no, a.id, a.signing_secret, d.definition
-FROM job j JOIN account a USING (account_no)
+SELECT j.id, j.account_no, d.definition
+FROM job j
      JOIN job_revision d ON d.job_no = j.job_no AND d.revision = ifnull(nullif(?2, 0), j.revision)
 WHERE j.job_no = ?1;
 
