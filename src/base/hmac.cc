@@ -1,8 +1,11 @@
 #include "base/hmac.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
+
+#include <memory>
 
 #include "base/check.h"
 
@@ -61,6 +64,25 @@ const EVP_MD* sha256_algorithm() {
   return fetched;
 }
 
+struct FreeMac {
+  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+using MacContext = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
+
+// With its algorithms looked up, and without a key.
+MacContext hmac_context() {
+  static EVP_MAC* const fetched = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  CHECK(fetched != nullptr, "OpenSSL must offer HMAC");
+  MacContext context(EVP_MAC_CTX_new(fetched));
+  char digest[] = "SHA256";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end()};
+  CHECK(context && EVP_MAC_CTX_set_params(context.get(), parameters) == 1,
+        "OpenSSL must offer HMAC-SHA-256");
+  return context;
+}
+
 }  // namespace
 
 Sha256 sha256(std::string_view bytes) {
@@ -72,13 +94,15 @@ Sha256 sha256(std::string_view bytes) {
 }
 
 Sha256 hmac_sha256(std::string_view key, std::string_view message) {
+  thread_local const MacContext context = hmac_context();
   Sha256 digest;
-  unsigned int length = 0;
+  std::size_t length = 0;
+  const auto* secret = reinterpret_cast<const unsigned char*>(key.empty() ? "" : key.data());
   const auto* data = reinterpret_cast<const unsigned char*>(message.data());
-  const auto* done =
-      HMAC(sha256_algorithm(), key.empty() ? "" : key.data(), static_cast<int>(key.size()), data,
-           message.size(), digest.data(), &length);
-  CHECK(done != nullptr && length == digest.size(), "OpenSSL must offer HMAC-SHA-256");
+  const bool done = EVP_MAC_init(context.get(), secret, key.size(), nullptr) == 1 &&
+                    EVP_MAC_update(context.get(), data, message.size()) == 1 &&
+                    EVP_MAC_final(context.get(), digest.data(), &length, digest.size()) == 1;
+  CHECK(done && length == digest.size(), "OpenSSL must offer HMAC-SHA-256");
   return digest;
 }
 
