@@ -1,4 +1,7 @@
+#include <fmt/compile.h>
 #include <fmt/format.h>
+
+#include <array>
 
 #include "base/text.h"
 
@@ -141,16 +144,18 @@ std::string format_instant(Instant at) {
   const auto midnight = floor<days>(at);
   const year_month_day date{midnight};
   const hh_mm_ss time{at - midnight};
-  std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", int{date.year()},
-                                 unsigned{date.month()}, unsigned{date.day()}, time.hours().count(),
-                                 time.minutes().count(), time.seconds().count());
   const std::int64_t us = time.subseconds().count();
+  std::array<char, 40> text;
+  char* end = fmt::format_to(text.data(), FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}"),
+                             int{date.year()}, unsigned{date.month()}, unsigned{date.day()},
+                             time.hours().count(), time.minutes().count(), time.seconds().count());
   if (us % 1000 != 0) {
-    text += fmt::format(".{:06}", us);
+    end = fmt::format_to(end, FMT_COMPILE(".{:06}"), us);
   } else if (us != 0) {
-    text += fmt::format(".{:03}", us / 1000);
+    end = fmt::format_to(end, FMT_COMPILE(".{:03}"), us / 1000);
   }
-  return text + "Z";
+  *end++ = 'Z';
+  return {text.data(), end};
 }
 
 }  // namespace cronally

@@ -1,7 +1,7 @@
 #include "store/sqlite/batch_writer.h"
 
 #include <algorithm>
-#include <set>
+#include <vector>
 
 #include "store/sqlite/rows.h"
 
@@ -177,26 +177,24 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
 // Secrets that neither the newest definition nor an open run can still use. Runs that are open
 // keep all; the job's next change, or its end, looks again.
 void BatchWriter::erase_unused_secrets(const core::Replan& replan) {
+  std::vector<SecretId> unused;
+  {
+    auto secrets = db_.use("secrets_of_job");
+    secrets.bind(replan.job);
+    while (secrets.step()) unused.push_back({secrets.uuid(0)});
+  }
+  if (unused.empty()) return;
   {
     auto open = db_.use("open_runs_of_job");
     open.bind(replan.job);
     if (open.step()) return;
   }
-  std::set<SecretId> used;
   if (!guard(replan.job).deleted) {
     auto newest = db_.use("definition_newest");
     newest.bind(replan.job);
     if (!newest.step()) return;
     for (const auto& header : definition_of(newest.view(0)).target.secret_headers) {
-      used.insert(header.secret);
-    }
-  }
-  std::vector<SecretId> unused;
-  {
-    auto secrets = db_.use("secrets_of_job");
-    secrets.bind(replan.job);
-    while (secrets.step()) {
-      if (SecretId id{secrets.uuid(0)}; !used.contains(id)) unused.push_back(id);
+      std::erase(unused, header.secret);
     }
   }
   for (const auto& id : unused) db_.use("secret_delete").bind(id).run();
