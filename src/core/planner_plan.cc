@@ -9,10 +9,6 @@ namespace {
 // different instants cost at most ten commits a second.
 constexpr Duration plan_span = std::chrono::milliseconds{100};
 
-// What falls due within this span is counted before it is planned: a herd takes long to claim and
-// begins that much earlier. As far as the store lets claims reach.
-constexpr Duration look_ahead = lead_max - std::chrono::milliseconds{200};
-
 // A cursor may be a lead ahead of the clock, and the clock may be slewed a little; more than this
 // means that it was stepped back.
 constexpr Duration hold_slack = std::chrono::seconds{1};
@@ -78,7 +74,7 @@ void Planner::State::plan() {
 // that grows too large leaves the remaining shards, cursors and all, to the next one. So no claim
 // ever stands beyond its shard's cursor, and a takeover decides over nothing that is claimed.
 bool Planner::State::plan_ahead() {
-  collect(now.wall + look_ahead);
+  collect(now.wall + lead_plan_max);
   looked_at = now.wall;
   const Instant until = now.wall + plan_lead();
   const bool due = std::min(collected_first, first_early()) <= until - plan_span;
@@ -113,7 +109,7 @@ bool Planner::State::plan_ahead() {
 bool Planner::State::still_ahead(JobNo no, Instant until, std::vector<Item>& items) {
   JobEntry* job = find_job(no);
   if (job && job->collected && !job->dirty && job->next_due > until &&
-      job->next_due <= now.wall + look_ahead) {
+      job->next_due <= now.wall + lead_plan_max) {
     collected_first = std::min(collected_first, job->next_due);
     return true;
   }
@@ -188,7 +184,7 @@ Instant Planner::State::plan_wake() {
   const Instant due = std::min(collected_first, first_early());
   if (due != never) at = std::min(at, due - plan_lead() + plan_span);
   const Instant further = first_due();
-  if (further != never) at = std::min(at, std::max(further - look_ahead, looked_at + plan_span));
+  if (further != never) at = std::min(at, std::max(further - lead_plan_max, looked_at + plan_span));
   return at;
 }
 

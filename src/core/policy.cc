@@ -7,9 +7,6 @@ namespace {
 
 constexpr Duration tick{1};  // instants are whole microseconds: (a, b] = [a + tick, b]
 
-// The store's clock is read after ours; the difference stays below this unless a clock steps.
-constexpr Duration lead_slack = std::chrono::milliseconds{200};
-
 bool owes_any(const cron::Schedule& schedule, Instant from, Instant to) {
   if (from >= to) return false;
   const auto first = cron::next(schedule, from);
@@ -118,7 +115,7 @@ Outcome::End expired_end(const OpenRun& run, bool replaces_unknown) {
 
 Duration lead_for(Duration lead_min, Duration commit_recent) {
   const Duration wanted = 4 * commit_recent + std::chrono::milliseconds{200};
-  return std::min<Duration>(std::max(lead_min, wanted), lead_max - lead_slack);
+  return std::min<Duration>(std::max(lead_min, wanted), lead_plan_max);
 }
 
 }  // namespace cronally::core

@@ -77,8 +77,11 @@ std::optional<Instant> begin_deadline(const OpenRun& run, bool replaces_unknown,
 // fate is unknown.
 Outcome::End expired_end(const OpenRun& run, bool replaces_unknown);
 
-// How far ahead claims are planned: four commits and 200 ms, at least `lead_min`, and far enough
-// below lead_max that the store does not find them early.
+// As far ahead as claims are planned: the store's clock is read after ours, and the difference
+// stays below 200 ms unless a clock steps, so that it does not find them early.
+inline constexpr Duration lead_plan_max = lead_max - std::chrono::milliseconds{200};
+
+// How far ahead claims are planned: four commits and 200 ms, from `lead_min` to lead_plan_max.
 Duration lead_for(Duration lead_min, Duration commit_recent);
 
 }  // namespace cronally::core

@@ -3,9 +3,11 @@
 //   ManualClock clock{*parse_instant("2026-03-29T00:59:59Z")};
 //   clock.advance(1s);       // time passes
 //   clock.step_wall(-1h);    // somebody sets the wall clock; steady goes on unmoved
+//   clock.reboot();          // steady starts again, and counts from another boot
 #pragma once
 
 #include <mutex>
+#include <string>
 
 #include "runtime/clock.h"
 
@@ -14,14 +16,17 @@ namespace cronally::runtime {
 class ManualClock final : public Clock {
  public:
   // The steady clock starts at an hour, not at zero, so that a confusion of the two shows.
-  explicit ManualClock(Instant wall) : now_{wall, SteadyInstant{std::chrono::hours{1}}} {}
+  explicit ManualClock(Instant wall) : now_{wall, steady_at_boot} {}
 
   Now now() const override {
     std::lock_guard lock{mutex_};
     return now_;
   }
 
-  std::string boot() const override { return "manual"; }
+  std::string boot() const override {
+    std::lock_guard lock{mutex_};
+    return "boot " + std::to_string(boots_);
+  }
 
   void advance(Duration length) {
     std::lock_guard lock{mutex_};
@@ -34,9 +39,18 @@ class ManualClock final : public Clock {
     now_.wall += by;
   }
 
+  void reboot() {
+    std::lock_guard lock{mutex_};
+    now_.steady = steady_at_boot;
+    ++boots_;
+  }
+
  private:
+  static constexpr SteadyInstant steady_at_boot{std::chrono::hours{1}};
+
   mutable std::mutex mutex_;
   Now now_;
+  int boots_ = 1;
 };
 
 }  // namespace cronally::runtime

@@ -74,6 +74,18 @@ TEST_F(SqliteFiles, OpeningLeavesTheProcesssFileModeAlone) {
   EXPECT_EQ(::umask(before), 022U);
 }
 
+TEST_F(SqliteFiles, RememberTheNewestClockOverARebootAsFarAsClaimsReach) {
+  create(1);
+  database.reset();
+  clock->step_wall(-1h);  // the clock chip was wrong, or its battery is empty
+  clock->reboot();
+  database = open(file);
+  // How long the machine was off, nobody can tell; no claim reached beyond this.
+  const Instant resume_at = database->spine().acquire(NodeId{}).resume_at;
+  EXPECT_GE(resume_at, start + core::lead_max);
+  EXPECT_LE(resume_at, start + core::lead_max + 10us) << "stamps are microseconds apart";
+}
+
 TEST_F(SqliteFiles, AreOneFileAfterAnOrderlyEnd) {
   create(1);
   database.reset();

@@ -396,6 +396,24 @@ def prove_clock_steps(table, folder, given):
         service.close()
 
 
+@possible("F8 clock rates", "0 early, doubled")
+def prove_clock_rates(table, folder, given):
+    """The wall clock alone runs at 0.9, then at 1.1 of its rate: a millisecond in each ten."""
+    clock = TestClock(folder)
+    service = clock.service(folder)
+    try:
+        offset_ms = 0
+        for rate in (0.9, 1.1, 1.1, 0.9):
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                offset_ms += -1 if rate < 1 else 1
+                clock.set(offset_s=offset_ms / 1000)  # waits 10 ms
+        clock.set()
+        verdict(table, "F8 clock at 0.9 and 1.1 of its rate", service.finish(), service)
+    finally:
+        service.close()
+
+
 @possible("F8 clock back 1 h", "nothing repeats")
 def prove_clock_back(table, folder, given):
     clock = TestClock(folder)
@@ -544,6 +562,7 @@ POINTS = {"fault-kill": prove_kill, "fault-power": prove_power,
           "fault-removed": prove_removed, "fault-damaged": prove_damaged,
           "fault-read-only": prove_read_only, "fault-descriptors": prove_descriptors,
           "fault-memory": prove_memory, "fault-clock-steps": prove_clock_steps,
+          "fault-clock-rates": prove_clock_rates,
           "fault-clock-back": prove_clock_back, "fault-clock-forward": prove_clock_forward,
           "fault-suspend": prove_suspend, "fault-stopped": prove_stopped,
           "fault-tzdata": prove_tzdata}
