@@ -35,7 +35,7 @@ Answer backup(Call& call);
 Answer livez(Call& call);
 Answer readyz(Call& call);
 Answer readyz_check(Call& call);
-Answer metrics_page(Call& call);
-Answer openapi_page(Call& call);
+Answer metrics(Call& call);
+Answer openapi(Call& call);
 
 }  // namespace cronally::api

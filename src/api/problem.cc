@@ -36,6 +36,7 @@ constexpr ProblemCode codes[] = {
     {"internal_error", 500},
     {"undecided", 503},
     {"unavailable", 503},
+    {"standby", 503},
     {"disk_full", 503},
     {"database_removed", 503},
     {"database_corrupt", 503},

@@ -33,8 +33,8 @@ constexpr Route table[] = {
     {"GET", "/healthz", Access::open, livez},
     {"GET", "/readyz", Access::open, readyz},
     {"GET", "/readyz/{check}", Access::open, readyz_check},
-    {"GET", "/metrics", Access::open, metrics_page},
-    {"GET", "/openapi.json", Access::open, openapi_page},
+    {"GET", "/metrics", Access::open, metrics},
+    {"GET", "/openapi.json", Access::open, openapi},
 };
 
 std::vector<std::string_view> split(std::string_view path) {

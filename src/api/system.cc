@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "api/handlers.h"
+#include "api/pages.h"
 #include "api/query.h"
 #include "base/text.h"
 #include "runtime/files.h"
@@ -14,18 +15,6 @@
 
 namespace cronally::api {
 namespace {
-
-net::Response text_response(int status, std::string text) {
-  return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(text)};
-}
-
-// As the Kubernetes API server writes it: "[+]store ok", "[-]clock failed: reason".
-std::string line_of(const runtime::HealthItem& item) {
-  if (item.ok) return "[+]" + item.name + " ok\n";
-  std::string line = "[-]" + item.name + " failed: " + item.reason;
-  if (item.resumes_at) line += "; work resumes at " + format_instant(*item.resumes_at);
-  return line + "\n";
-}
 
 // A copy of the database that vanishes with the last use of it.
 class BackupFile {
@@ -77,39 +66,24 @@ Answer backup(Call& call) {
   return response;
 }
 
-Answer livez(Call&) { return text_response(200, "ok\n"); }
+Answer livez(Call&) { return text_page(200, "ok\n"); }
 
 Answer readyz(Call& call) {
   static constexpr std::array<std::string_view, 1> known{"verbose"};
   const Result<Query> query = Query::parse(call.request.query, known);
   if (!query) return fail(query.error());
-  const runtime::Readiness readiness = call.deps().health.readiness();
-  std::string text;
-  for (const runtime::HealthItem& item : readiness.items)
-    if (!item.ok || query->find("verbose")) text += line_of(item);
-  text += readiness.ready ? "ok\n" : "not ready\n";
-  return text_response(readiness.ready ? 200 : 503, std::move(text));
+  return readyz_page(call.deps().health, query->find("verbose").has_value());
 }
 
 Answer readyz_check(Call& call) {
   for (const runtime::HealthItem& item : call.deps().health.readiness().items)
-    if (item.name == call.params[0]) return text_response(item.ok ? 200 : 503, line_of(item));
+    if (item.name == call.params[0]) return text_page(item.ok ? 200 : 503, line_of(item));
   return fail("not_found",
               "no check " + quote(call.params[0]) + "; GET /readyz?verbose lists them");
 }
 
-Answer metrics_page(Call& call) {
-  runtime::Metrics& metrics = call.deps().metrics;
-  metrics.gauge(runtime::metric::ready).set(call.deps().health.readiness().ready ? 1 : 0);
-  return net::Response{200,
-                       {{"Content-Type", std::string(runtime::metrics_content_type)}},
-                       metrics.render_prometheus()};
-}
+Answer metrics(Call& call) { return metrics_page(call.deps().metrics, call.deps().health); }
 
-Answer openapi_page(Call&) {
-  return net::Response{200,
-                       {{"Content-Type", "application/json"}, {"Cache-Control", "no-cache"}},
-                       std::string(openapi_document())};
-}
+Answer openapi(Call&) { return openapi_page(); }
 
 }  // namespace cronally::api

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <optional>
 
 #include "api/api.h"
+#include "api/standby.h"
 #include "base/json_text.h"
 #include "cli/exit_code.h"
 #include "core/secret_context.h"
@@ -38,6 +40,8 @@ namespace {
 
 // How long the API may still answer after deliveries have drained.
 constexpr Duration api_grace = std::chrono::seconds{2};
+// How often a standby looks whether the data directory is free.
+constexpr Duration standby_look_every = std::chrono::milliseconds{100};
 
 // How the process's file descriptors are shared out. Where there are many, neither bound is
 // reached; where there are few (64), the API cannot take those that deliveries and the database
@@ -124,7 +128,7 @@ Result<void> write_server_file(const fs::path& file, const std::string& url) {
   return runtime::write_file_atomically(file, body);
 }
 
-// Blocks SIGTERM and SIGINT for this thread and all it starts; wait() takes the first.
+// Blocks SIGTERM and SIGINT for this thread and all it starts; the first is taken by a wait.
 class StopSignals {
  public:
   StopSignals() {
@@ -140,6 +144,11 @@ class StopSignals {
     }
     return number;
   }
+  bool came_within(Duration time) const {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const timespec limit{seconds.count(), std::chrono::nanoseconds{time - seconds}.count()};
+    return sigtimedwait(&set_, nullptr, &limit) > 0;
+  }
 
  private:
   sigset_t set_{};
@@ -150,13 +159,18 @@ class Server {
  public:
   explicit Server(const ServeOptions& options) : options_(options), dir_(options.data_dir) {}
 
-  Result<void> start();
+  // False: it waited as a standby and was told to stop.
+  Result<bool> start();
   void run_until_stopped();
 
  private:
+  Result<bool> take_lock();
+  Result<void> stand_by(Result<runtime::FileLock>& lock);
   Result<void> open_data();
-  Result<void> start_api();
   void start_scheduler();
+  Result<void> start_api();
+  Result<void> listen();
+  net::Reply answer(const net::Request& request);
 
   const ServeOptions options_;
   const fs::path dir_;
@@ -179,24 +193,52 @@ class Server {
   std::unique_ptr<scheduler::Driver> driver_;
   std::unique_ptr<runtime::Supervisor> supervisor_;
   std::unique_ptr<api::Api> api_;
+  std::atomic<api::Api*> serving_ = nullptr;  // null: a standby's answers
   std::unique_ptr<net::HttpServer> http_;
+  std::string url_;  // of http_
 };
 
-Result<void> Server::start() {
-  if (auto listen = parse_listen(options_.listen); !listen) return fail(listen.error());
+Result<bool> Server::start() {
+  if (auto address = parse_listen(options_.listen); !address) return fail(address.error());
   connections_.emplace(runtime::raise_open_files_limit());
   runtime::add_process_metrics(metrics_, CRONALLY_VERSION, clock_.wall());
-  if (auto opened = open_data(); !opened) return opened;
+  if (auto taken = take_lock(); !taken || !*taken) return taken;
+  if (auto opened = open_data(); !opened) return fail(opened.error());
   start_scheduler();
-  return start_api();
+  if (auto started = start_api(); !started) return fail(started.error());
+  return true;
+}
+
+Result<bool> Server::take_lock() {
+  if (auto made = runtime::create_private_directory(dir_); !made) return fail(made.error());
+  auto lock = runtime::FileLock::try_acquire(dir_ / "lock");
+  if (options_.standby) {
+    if (auto waited = stand_by(lock); !waited) return fail(waited.error());
+  }
+  if (lock) lock_.emplace(std::move(*lock));
+  const bool told_to_stop = !lock && options_.standby && lock.error().code == "already_running";
+  if (!lock && !told_to_stop) return fail(lock.error());
+  return !told_to_stop;
+}
+
+// Tries for the lock until it is free or cannot be had, or a signal comes. A process that is
+// frozen keeps it: it may yet send what it has claimed.
+Result<void> Server::stand_by(Result<runtime::FileLock>& lock) {
+  const auto held = [&] { return !lock && lock.error().code == "already_running"; };
+  if (!held()) return {};
+  health_.failing("standby",
+                  "another server holds the data directory; this one takes over when that ends");
+  if (auto listening = listen(); !listening) return listening;
+  log::info("serve", "standing by", {{"url", url_}, {"data_dir", dir_.string()}});
+  runtime::notify_ready();
+  while (held() && !signals_.came_within(standby_look_every)) {
+    lock = runtime::FileLock::try_acquire(dir_ / "lock");
+  }
+  if (lock) log::warning("serve", "the server before has ended; this one takes over");
+  return {};
 }
 
 Result<void> Server::open_data() {
-  if (auto made = runtime::create_private_directory(dir_); !made) return made;
-  auto lock = runtime::FileLock::try_acquire(dir_ / "lock");
-  if (!lock) return fail(lock.error());
-  lock_.emplace(std::move(*lock));
-
   const auto file = dir_ / "cronally.db";
   const auto missing = fs::exists(file) ? runtime::MissingKey::refuse : runtime::MissingKey::create;
   auto vault = runtime::Vault::open_or_create(dir_ / "master.key", missing);
@@ -250,7 +292,6 @@ void Server::start_scheduler() {
 }
 
 Result<void> Server::start_api() {
-  auto listen = parse_listen(options_.listen);
   api_ = std::make_unique<api::Api>(api::ApiDeps{.database = *database_,
                                                  .vault = *vault_,
                                                  .zones = zones_,
@@ -259,30 +300,44 @@ Result<void> Server::start_api() {
                                                  .metrics = metrics_,
                                                  .version = std::string(CRONALLY_VERSION),
                                                  .scratch = dir_});
-  net::ServerOptions limits;
-  limits.connections_max = connections_->api;
-  limits.body_max = api::body_max;
-  http_ = std::make_unique<net::HttpServer>(
-      limits, [this](const net::Request& request) { return api_->handle(request); }, clock_);
-  auto port = http_->listen(listen->host, listen->port);
-  if (!port) return fail(port.error());
-  bool v6 = listen->host.find(':') != std::string::npos;
-  const std::string url =
-      "http://" + (v6 ? "[" + listen->host + "]" : listen->host) + ":" + std::to_string(*port);
-  if (auto written = write_server_file(dir_ / "server.json", url); !written) return written;
-  if (!is_loopback(listen->host)) {
-    log::warning("serve",
-                 "the API is reachable from other machines without TLS; put a proxy that "
-                 "ends TLS before it, or listen on 127.0.0.1",
-                 {{"listen", options_.listen}});
+  serving_ = api_.get();
+  health_.remove("standby");
+  if (!http_) {
+    if (auto listening = listen(); !listening) return listening;
   }
+  if (auto written = write_server_file(dir_ / "server.json", url_); !written) return written;
   log::info("serve", "serving",
-            {{"url", url},
+            {{"url", url_},
              {"data_dir", dir_.string()},
              {"version", CRONALLY_VERSION},
              {"tzdata", zones_.tzdata_version()}});
   runtime::notify_ready();
   return {};
+}
+
+Result<void> Server::listen() {
+  const auto address = parse_listen(options_.listen);
+  net::ServerOptions limits;
+  limits.connections_max = connections_->api;
+  limits.body_max = api::body_max;
+  http_ = std::make_unique<net::HttpServer>(
+      limits, [this](const net::Request& request) { return answer(request); }, clock_);
+  auto port = http_->listen(address->host, address->port);
+  if (!port) return fail(port.error());
+  const bool v6 = address->host.find(':') != std::string::npos;
+  url_ = "http://" + (v6 ? "[" + address->host + "]" : address->host) + ":" + std::to_string(*port);
+  if (!is_loopback(address->host)) {
+    log::warning("serve",
+                 "the API is reachable from other machines without TLS; put a proxy that "
+                 "ends TLS before it, or listen on 127.0.0.1",
+                 {{"listen", options_.listen}});
+  }
+  return {};
+}
+
+net::Reply Server::answer(const net::Request& request) {
+  if (api::Api* const api = serving_) return api->handle(request);
+  return api::answer_as_standby(request, health_, metrics_);
 }
 
 void Server::run_until_stopped() {
@@ -305,7 +360,7 @@ void Server::run_until_stopped() {
 }
 
 // A database that fails its first reads and writes refuses the start, like one that does not open.
-Result<void> start_or_say_why(Server& server) {
+Result<bool> start_or_say_why(Server& server) {
   try {
     return server.start();
   } catch (const Unavailable& outage) {
@@ -326,7 +381,7 @@ int serve(const ServeOptions& options) {
     if (code == "invalid_listen") return static_cast<int>(ExitCode::usage);
     return static_cast<int>(code == "already_running" ? ExitCode::conflict : ExitCode::failure);
   }
-  server.run_until_stopped();
+  if (*started) server.run_until_stopped();
   return 0;
 }
 

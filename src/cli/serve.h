@@ -20,6 +20,9 @@ struct ServeOptions {
   // How long ended runs are kept, and how many runs at most; the oldest ended ones go first.
   Duration runs_keep = std::chrono::days{30};
   std::int64_t runs_max = 10'000'000;
+  // While another server holds the data directory, wait for its end and take over; answer 503
+  // until then. Without it, a second server ends at once.
+  bool standby = false;
 };
 
 // Runs until it is told to stop; returns the process's exit code (0 after an orderly stop).

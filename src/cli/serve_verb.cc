@@ -64,7 +64,8 @@ void add_serve(Tree& tree, ServeFunction serve) {
       {"serve",
        "Run the server over the data directory.",
        {"cronally serve",
-        "cronally serve --listen 127.0.0.1:8787 --data-dir /var/lib/cronally --log-format json"}},
+        "cronally serve --listen 127.0.0.1:8787 --data-dir /var/lib/cronally --log-format json",
+        "cronally serve --standby --listen 127.0.0.1:8788 --data-dir /var/lib/cronally"}},
       [flags, serve](Session& session) -> Outcome<ExitCode> {
         const Outcome<ServeOptions> options = options_of(*flags, session);
         if (!options) return std::unexpected(options.error());
@@ -96,6 +97,9 @@ void add_serve(Tree& tree, ServeFunction serve) {
                  "Runs that are kept at most, the oldest ended ones go first; 10000000 without it.")
       ->type_name("N")
       ->envname("CRONALLY_RUNS_MAX");
+  app.add_flag("--standby", flags->options.standby,
+               "Wait while another server holds the data directory, and take over when it ends.")
+      ->envname("CRONALLY_STANDBY");
 }
 
 }  // namespace cronally::cli

@@ -3,7 +3,9 @@
 200 jobs `@every 1s` with anchors 5 ms apart, `catch_up: all`; the server dies `kills` times,
 50–900 ms after each start, wherever it then is. Seeded: the same seed gives the same moments.
 
-    kill_run.py [--kills 50] [--seed 1] [--keep FOLDER]
+    kill_run.py [--kills 50] [--seed 1] [--keep FOLDER] [--standby]
+
+With --standby the one that dies is followed by one that stood by, and a new one stands by then.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import uuid
 
 import checker
 from client import Client
-from processes import Receiver, Server, wait_until
+from processes import Receiver, Server, Standby, wait_until
 
 JOBS = 200
 ANCHOR_STEP_US = 5_000
@@ -39,7 +41,7 @@ class Result:
     due: int
     requests: int
     ended_by_itself: int
-    start_ms_max: float
+    start_ms_max: float  # of the last start, or of all takeovers
     seconds: float
     integrity: str
 
@@ -81,6 +83,24 @@ def die_often(server, kills, chance):
     return deaths, ended
 
 
+def die_in_turn(first, folder, kills, chance):
+    """Kills `kills` servers, each with another that stands by. Returns the last one, the deaths, how
+    many had ended by themselves, and the longest time from a death to readiness, in ms."""
+    active, deaths, ended, longest = first, [], 0, 0.0
+    for number in range(kills):
+        standby = Standby(folder / f"standby-{number}", first).start()
+        time.sleep(chance.uniform(0.05, 0.9))
+        if active.process.poll() is not None:
+            ended += 1
+        active.process.kill()
+        deaths.append(now_us())
+        active.process.wait()
+        active = standby
+        active.wait_ready()
+        longest = max(longest, (now_us() - deaths[-1]) / 1000)
+    return active, deaths, ended, longest
+
+
 def settled(api, until):
     """True when no run due up to `until` is open."""
     query = {"until": checker.instant_text(until + 1)}
@@ -116,21 +136,26 @@ def judge(evidence):
     return findings
 
 
-def run(folder, kills, seed):
+def run(folder, kills, seed, standby=False):
     """The whole of it. The folder keeps log, database and the receiver's record."""
     begun = time.monotonic()
-    server = Server(folder, "--log-level", "warning").start()
+    server = first = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:
         api = Client(server, checks=False)
         jobs = add_jobs(api, receiver)
+        api.close()
         time.sleep(1.5)
-        deaths, ended = die_often(server, kills, random.Random(seed))
-        started = time.monotonic()
-        server.wait_ready()
-        start_ms = (time.monotonic() - started) * 1000
+        if standby:
+            server, deaths, ended, start_ms = die_in_turn(first, folder, kills, random.Random(seed))
+        else:
+            deaths, ended = die_often(server, kills, random.Random(seed))
+            started = time.monotonic()
+            server.wait_ready()
+            start_ms = (time.monotonic() - started) * 1000
         time.sleep(2.0)
         until = now_us()
+        api = Client(server, checks=False)
         wait_until(lambda: settled(api, until), SETTLE_MAX_S, step=0.2, what="the end of all runs")
         runs = api.pages("/v2/runs")
         requests = receiver.records()
@@ -140,8 +165,9 @@ def run(folder, kills, seed):
         return Result(judge(evidence), kills, len(checker.due_of(evidence)), len(requests),
                       ended, start_ms, time.monotonic() - begun, integrity(server))
     finally:
-        if server.process.poll() is None:
-            server.kill()
+        for one in (first, server):
+            if one.process.poll() is None:
+                one.kill()
         receiver.stop()
 
 
@@ -150,9 +176,11 @@ def main():
     arguments.add_argument("--kills", type=int, default=50)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--keep", help="a folder for log, database and the receiver's record")
+    arguments.add_argument("--standby", action="store_true", help="let a standby follow")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        result = run(pathlib.Path(given.keep or temporary), given.kills, given.seed)
+        result = run(pathlib.Path(given.keep or temporary), given.kills, given.seed,
+                     given.standby)
     print(result.findings)
     print(json.dumps({"kills": result.kills, "due": result.due, "requests": result.requests,
                       "ended_by_itself": result.ended_by_itself,

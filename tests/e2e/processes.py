@@ -162,6 +162,28 @@ class Server:
         raise AssertionError("no VmRSS")
 
 
+class Standby(Server):
+    """`cronally serve --standby` on the data directory of another server; its log is JSON."""
+
+    def __init__(self, home, first):
+        super().__init__(home, "--standby", "--log-level", "info", "--log-format", "json")
+        self.data.rmdir()
+        self.data = first.data
+
+    def start(self):
+        """Starts and waits until it stands by. Returns the server."""
+        self.spawn()
+        self.url = wait_until(self._named_url, what="the standby's address in its log")
+        self.address = self.url.split("//")[1]
+        return self
+
+    def _named_url(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the standby ended with {self.process.returncode}:\n" + self.log())
+        lines = [json.loads(line) for line in self.log().splitlines()]
+        return next((line["url"] for line in lines if line.get("message") == "standing by"), None)
+
+
 class Receiver:
     """tests/support/receiver with its log, one record for each request it has read."""
 
