@@ -184,6 +184,7 @@ def main():
     print(result.findings)
     print(json.dumps({"kills": result.kills, "due": result.due, "requests": result.requests,
                       "ended_by_itself": result.ended_by_itself,
+                      "start_ms_max": round(result.start_ms_max),
                       "seconds": round(result.seconds, 1)}))
     return 0 if result.ok() else 1
 
