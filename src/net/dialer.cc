@@ -58,7 +58,7 @@ bool Dialer::begin(const Address& address) {
 
 void Dialer::on_ready(Attempt& attempt, Ready ready) {
   if (!attempt.socket || !(ready.out || ready.closed)) return;
-  const int error = connect_error(attempt.socket);
+  const int error = connect_error(attempt.socket.fd());
   --open_;
   Socket socket = std::move(attempt.socket);
   if (error == 0) {

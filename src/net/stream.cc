@@ -54,10 +54,10 @@ Result<Socket> begin_connect(const Address& address) {
   return socket;
 }
 
-int connect_error(const Socket& socket) {
+int connect_error(int fd) {
   int error = 0;
   socklen_t size = sizeof error;
-  ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
   return error;
 }
 

@@ -35,7 +35,7 @@ class Socket {
 Result<Socket> begin_connect(const Address& address);
 
 // How the connecting ended, once the socket is writable or failed: 0 or an errno.
-int connect_error(const Socket& socket);
+int connect_error(int fd);
 
 class Stream {
  public:

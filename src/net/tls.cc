@@ -56,6 +56,8 @@ Result<SSL_CTX*> make_context(const std::string& ca_file) {
 
 }  // namespace
 
+std::string tls_version() { return OpenSSL_version(OPENSSL_VERSION_STRING); }
+
 Result<std::shared_ptr<const TlsContext>> TlsContext::make(const std::string& ca_file) {
   static std::mutex mutex;
   static std::shared_ptr<const TlsContext> of_system;

@@ -16,6 +16,9 @@ struct ssl_st;
 
 namespace cronally::net {
 
+// OpenSSL's version, "3.0.15": for `version` and bug reports.
+std::string tls_version();
+
 // Whom to trust, for any number of connections on any threads.
 class TlsContext {
  public:
