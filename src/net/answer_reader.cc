@@ -12,6 +12,8 @@ constexpr std::size_t chunk_line_max = 4 * 1024;
 constexpr std::size_t chunk_digits_max = 16;
 // A body grows from here: a Content-Length alone takes no memory.
 constexpr std::uint64_t body_reserve_max = 64 * 1024;
+// No number and no date is longer.
+constexpr std::size_t retry_after_length_max = 64;
 
 std::string_view trim(std::string_view text) {
   const std::size_t from = text.find_first_not_of(" \t\r\n");
@@ -178,7 +180,10 @@ bool AnswerReader::read_field(std::string_view line) {
       });
       break;
     case 11:
-      if (retry_after_.empty() && equal_names(name, "retry-after")) retry_after_ = unfolded(value);
+      if (retry_after_.empty() && value.size() <= retry_after_length_max &&
+          equal_names(name, "retry-after")) {
+        retry_after_ = unfolded(value);
+      }
       break;
     case 14:
       if (equal_names(name, "content-length")) return read_length(value);

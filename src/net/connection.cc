@@ -98,7 +98,10 @@ void Connection::on_ready(Ready ready) {
     case State::handshaking: return shake_hands();
     case State::busy:
       if (sent_ < exchange_->wire.size()) send();
-      if (state_ == State::busy && (ready.in || ready.closed)) receive(ready.closed);
+      // TLS may have waited for room to write before it can read on.
+      if (state_ == State::busy && (ready.in || ready.closed || stream_.tls())) {
+        receive(ready.closed);
+      }
       return;
     case State::idle:
       // Nothing was asked for: it is the end, or a fault.
@@ -170,6 +173,7 @@ void Connection::end(Ending ending) {
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection = nullptr;
   idle_since_ = shared_.loop.now();
+  kept_ = {};  // a long header has its memory for as long as it is read
   shared_.owner.on_ended(*this, exchange, std::move(ending));
 }
 
@@ -178,7 +182,6 @@ void Connection::close() {
   shared_.loop.cancel(*this);
   dialer_.stop();
   stream_.close();
-  kept_ = {};
 }
 
 }  // namespace cronally::net

@@ -18,7 +18,7 @@
 namespace cronally::net {
 
 struct ResolverOptions {
-  std::size_t lookups_max = 64;              // under way at a time; others wait
+  std::size_t lookups_max = 256;             // under way at a time; others wait
   Duration kept = std::chrono::seconds{60};  // an answer; a failure is not kept
   std::size_t kept_max = 10'000;             // answers
 };
