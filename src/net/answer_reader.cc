@@ -9,6 +9,8 @@ namespace {
 
 // A chunk's size with its extensions, which nobody uses.
 constexpr std::size_t chunk_line_max = 4 * 1024;
+// Without extensions: digits, a few blanks, CR LF.
+constexpr std::size_t chunk_line_plain = 24;
 constexpr std::size_t chunk_digits_max = 16;
 // A body grows from here: a Content-Length alone takes no memory.
 constexpr std::uint64_t body_reserve_max = 64 * 1024;
@@ -279,6 +281,12 @@ std::size_t AnswerReader::take_chunk_size(std::string_view bytes) {
   if (end == std::string_view::npos) return 0;
   if (line.empty()) {
     break_off("a chunk of the answer does not begin with its size");
+    return 0;
+  }
+  // So that chunks of one byte cannot bring gigabytes of extensions.
+  if (line.size() > chunk_line_plain) header_bytes_ += line.size();
+  if (header_bytes_ > limits_.header_max) {
+    break_off("the extensions of the answer's chunks are too long");
     return 0;
   }
   std::from_chars(line.data(), line.data() + digits, expected_, 16);

@@ -24,7 +24,7 @@
 namespace cronally::net {
 
 struct AnswerLimits {
-  // Status lines and fields, those of interim answers and the trailer included.
+  // Status lines and fields, those of interim answers, the trailer and extensions of chunks too.
   std::size_t header_max = std::size_t{256} * 1024;
   std::size_t body_kept_max = std::size_t{64} * 1024;    // at a time: body() may be moved from
   std::size_t body_read_max = std::size_t{1024} * 1024;  // a longer one is cut off

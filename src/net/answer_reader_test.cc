@@ -246,6 +246,9 @@ TEST(AnswerReader, AHeaderHasABound) {
                                  std::string(100, 'x')},
            Case{"trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" +
                                 std::string(80, 'x') + "\r\n" + std::string(80, 'x') + "\r\n"},
+           Case{"extensions of chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" +
+                                            std::string(60, 'x') + "\r\na\r\n1;" +
+                                            std::string(60, 'x') + "\r\na\r\n"},
            Case{"a chunk's extension",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(5000, 'x')},
        }) {

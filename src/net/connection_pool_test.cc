@@ -75,6 +75,23 @@ TEST(ConnectionPool, WhatIsFreshIsNeitherReusedNorKept) {
   EXPECT_EQ(pooling.opened(), 3u);
 }
 
+TEST(ConnectionPool, WhatTheKernelTookNoByteOfWasNotSent) {
+  std::atomic<bool> heard = false, reset = false;
+  RawListener rude{[&](RawSocket socket, int) {
+    socket.read_answer();
+    socket.send("HTTP/1.1 204 No Content\r\n\r\n");
+    while (!heard) std::this_thread::yield();
+    socket.reset();
+    reset = true;
+  }};
+  Pooling pooling{{}};
+  EXPECT_EQ(pooling.exchange(rude.url()), Fate::answered);
+  heard = true;
+  while (!reset) std::this_thread::yield();
+  // The loop has not heard of it yet; the kernel has.
+  EXPECT_EQ(pooling.exchange(rude.url()), Fate::not_sent);
+}
+
 TEST(ConnectionPool, WithoutCertificatesToTrustNothingIsSent) {
   RawListener listener{[&](RawSocket socket, int) { socket.read_all(); }};
   Pooling pooling{{}};

@@ -51,8 +51,12 @@ bool Dialer::begin(const Address& address) {
     return false;
   }
   Attempt& attempt = attempts_.emplace_back(*this, std::move(*socket), address.text());
+  if (!loop_.add(attempt.socket.fd(), attempt)) {
+    attempt.socket.close();
+    note(attempt.address, "no room in epoll; raise fs.epoll.max_user_watches");
+    return false;
+  }
   ++open_;
-  loop_.add(attempt.socket.fd(), attempt);
   return true;
 }
 

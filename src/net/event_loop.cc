@@ -31,10 +31,9 @@ EventLoop::~EventLoop() {
   ::close(wake_);
 }
 
-void EventLoop::add(int fd, Watcher& watcher) {
+bool EventLoop::add(int fd, Watcher& watcher) {
   epoll_event event{.events = everything, .data = {.ptr = &watcher}};
-  CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0,
-        "epoll has no room: raise fs.epoll.max_user_watches");
+  return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 void EventLoop::hand_over(int fd, Watcher& watcher) {

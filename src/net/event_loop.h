@@ -53,8 +53,9 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Until `fd` is closed. A socket that is ready already tells so in the next turn.
-  void add(int fd, Watcher& watcher);
+  // Until `fd` is closed. A socket that is ready already tells so in the next turn. False: the
+  // kernel has no room for it (epoll_ctl(2): ENOSPC, ENOMEM).
+  [[nodiscard]] bool add(int fd, Watcher& watcher);
   // The same socket, with another watcher from now on.
   void hand_over(int fd, Watcher& watcher);
 

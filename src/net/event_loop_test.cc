@@ -63,7 +63,7 @@ TEST(EventLoop, ASocketTellsOfEachChangeOnce) {
   std::array<int, 2> pair{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()), 0);
   Told first, second;
-  loop.add(pair[0], first);
+  ASSERT_TRUE(loop.add(pair[0], first));
   loop.wait();
   EXPECT_TRUE(first.seen.out && !first.seen.in && !first.seen.closed);
   ASSERT_EQ(::write(pair[1], "x", 1), 1);
