@@ -13,6 +13,8 @@ namespace {
 
 using namespace std::chrono;
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // Takes texts and numbers off the front; once one does not fit, nothing does.
 class Cursor {
  public:
@@ -25,12 +27,12 @@ class Cursor {
   // Exactly so many digits.
   int number(std::size_t digits) {
     int value = 0;
-    const auto read =
-        std::from_chars(rest_.data(), rest_.data() + std::min(digits, rest_.size()), value);
-    if (read.ptr != rest_.data() + digits || rest_.front() == '-') {
+    const std::string_view taken = rest_.substr(0, digits);
+    if (taken.size() < digits || !std::ranges::all_of(taken, is_digit)) {
       spoil();
       return 0;
     }
+    std::from_chars(taken.data(), taken.data() + digits, value);
     rest_.remove_prefix(digits);
     return value;
   }
@@ -149,8 +151,7 @@ std::optional<Instant> parse_http_date(std::string_view text, Instant now) {
 
 std::optional<Duration> parse_retry_after(std::string_view text, Instant now) {
   Duration wait{0};
-  const bool digits =
-      !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits = !text.empty() && std::ranges::all_of(text, is_digit);
   if (digits) {
     std::int64_t count = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
