@@ -1,4 +1,4 @@
-// bare_post: the bare limit beside which Cronally's figures stand. It posts to a receiver with
+// bare_post: the peer beside which Cronally's figures stand. It posts to a receiver with
 // libcurl and nothing else: no schedule, no claim, no ledger.
 //
 //   bare_post --url URL --requests 10000 --connections 64          all at once: how long
@@ -155,7 +155,7 @@ int post(const Options& options) {
 }  // namespace cronally::bench
 
 int main(int argc, char** argv) {
-  CLI::App app{"Posts to a receiver with libcurl and nothing else: the bare limit."};
+  CLI::App app{"Posts to a receiver with libcurl and nothing else: a peer to measure beside."};
   cronally::bench::Options options;
   std::string gap = "0s";
   app.add_option("--url", options.url)->required();

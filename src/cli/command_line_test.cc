@@ -425,7 +425,7 @@ TEST_F(CommandLine, ColoursAreForTerminals) {
 TEST_F(CommandLine, VersionNamesWhatItIsBuiltOn) {
   const Ran ran = run({"--version"});
   EXPECT_EQ(ran.code, 0);
-  for (const char* name : {"cronally", "tzdata", "SQLite", "libcurl", "Boost", "test hooks"})
+  for (const char* name : {"cronally", "tzdata", "SQLite", "OpenSSL", "Boost", "test hooks"})
     EXPECT_NE(ran.out.find(name), std::string::npos) << ran.out;
 }
 

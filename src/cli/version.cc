@@ -4,7 +4,7 @@
 
 #include "cli/table.h"
 #include "cli/tree.h"
-#include "net/curl_version.h"
+#include "net/tls.h"
 #include "runtime/zone_loader.h"
 #include "store/sqlite/version.h"
 
@@ -34,7 +34,7 @@ Outcome<ExitCode> version(Session& session) {
     session.print_json(json::object{{"cronally", CRONALLY_VERSION},
                                     {"tzdata", tzdata},
                                     {"sqlite", sqlite},
-                                    {"libcurl", net::curl_version()},
+                                    {"openssl", net::tls_version()},
                                     {"boost", boost_version()},
                                     {"test_hooks", test_hooks}});
     return ExitCode::ok;
@@ -42,7 +42,7 @@ Outcome<ExitCode> version(Session& session) {
   session.out() << format_facts({{"cronally", Cell(CRONALLY_VERSION)},
                                  {"tzdata", Cell(tzdata)},
                                  {"SQLite", Cell(sqlite)},
-                                 {"libcurl", Cell(net::curl_version())},
+                                 {"OpenSSL", Cell(net::tls_version())},
                                  {"Boost", Cell(boost_version())},
                                  {"test hooks", Cell(test_hooks ? "compiled in" : "none")}},
                                 session.colour());

@@ -78,7 +78,7 @@ core::Place place_of(std::string_view content_type) {
   return core::Place::text;
 }
 
-// Names that are ours, or libcurl's, whatever the job says.
+// Names that are ours, or net's, whatever the job says.
 bool is_reserved(std::string_view name) {
   constexpr std::array<std::string_view, 16> reserved{"webhook-id",
                                                       "webhook-timestamp",

@@ -1,30 +1,31 @@
 #include "net/http_call.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <limits>
+#include <optional>
+#include <utility>
 
-#include "base/check.h"
+#include "net/answer_reader.h"
+#include "net/blocking_stream.h"
+#include "net/http_proxy.h"
+#include "net/http_url.h"
+#include "net/request_writer.h"
 
 namespace cronally::net {
 namespace {
 
 // The answers of our own API are far smaller; a list of 1,000 runs is a few MiB.
-constexpr std::size_t answer_max = 256u << 20;
-
-struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
+constexpr std::size_t answer_max = std::size_t{256} << 20;
+// A backup may be as large as the disk.
+constexpr std::size_t download_max = std::numeric_limits<std::size_t>::max();
 
 // A file that appears only if everything went well.
 class NewFile {
@@ -80,101 +81,107 @@ class NewFile {
   bool kept_ = false;
 };
 
-// One exchange: the answer as it comes.
-struct Exchange {
-  CURL* easy = nullptr;
-  NewFile* file = nullptr;  // takes the body of a 2xx
-  CallAnswer answer;
+// What a request goes through and where to.
+struct Route {
+  HttpOrigin origin;
+  std::optional<HttpProxy> proxy;
 };
 
-int status_of(CURL* easy) {
-  long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  return static_cast<int>(status);
+Result<Route> route_of(const Call& request) {
+  auto origin = read_origin(origin_text(request.url));
+  if (!origin) return fail(origin.error());
+  auto proxy = proxy_for(*origin, [](const char* name) { return std::getenv(name); });
+  if (!proxy) return fail(proxy.error());
+  return Route{std::move(*origin), std::move(*proxy)};
 }
 
-std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* self) {
-  std::string_view line{bytes, size * count};
-  auto& answer = static_cast<Exchange*>(self)->answer;
-  if (line.starts_with("HTTP/")) answer.headers = {};  // those before were an interim answer's
-  const std::size_t colon = line.find(':');
-  if (colon != std::string_view::npos) {
-    std::string_view value = line.substr(colon + 1);
-    while (value.starts_with(' ')) value.remove_prefix(1);
-    while (value.ends_with('\n') || value.ends_with('\r')) value.remove_suffix(1);
-    answer.headers.add(std::string{line.substr(0, colon)}, std::string{value});
+// The whole request. A proxy that is not only a tunnel is told the whole URL (RFC 9112 §3.2.2).
+Result<std::string> wire_of(const Call& request, const Route& route) {
+  HttpRequest out{.method = request.method,
+                  .url = request.url,
+                  .headers = request.headers,
+                  .body = request.body};
+  auto target = read_target(request.url);
+  if (!target) return fail(target.error());
+  if (route.proxy && !route.origin.tls) {
+    target->insert(0, origin_text(request.url));
+    if (!route.proxy->authorization.empty()) {
+      out.headers.push_back({"Proxy-Authorization", route.proxy->authorization});
+    }
   }
-  return size * count;
+  return write_request(out, route.origin.host_header, *target, "");
 }
 
-std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* self) {
-  auto& exchange = *static_cast<Exchange*>(self);
-  const std::string_view chunk{bytes, size * count};
-  if (exchange.file != nullptr && status_of(exchange.easy) / 100 == 2) {
-    return exchange.file->write(chunk) ? chunk.size() : 0;
+// Reads until an answer is whole, or at its fault. `more` is called after each piece, and may take
+// the body away; false ends it.
+template <class More>
+Result<void> read_answer(BlockingStream& stream, AnswerReader& reader, More more) {
+  using State = AnswerReader::State;
+  std::array<char, 64 * 1024> scratch;
+  std::string kept;
+  while (reader.state() == State::header || reader.state() == State::body) {
+    const auto count = stream.read(scratch);
+    if (!count) return fail(count.error());
+    if (*count == 0) reader.end();
+    kept.append(scratch.data(), *count);
+    kept.erase(0, reader.take(kept));
+    if (!more()) return {};
   }
-  std::string& body = exchange.answer.body;
-  if (body.size() + chunk.size() > answer_max) return 0;
-  body += chunk;
-  return chunk.size();
+  if (reader.state() == State::broken) return fail("unreachable", std::string{reader.fault()});
+  return {};
 }
 
-// Proxies are for the way out of a host, not for a server on it.
-bool is_loopback(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return false;
-  std::string_view host = url.substr(scheme + 3);
-  host = host.substr(0, host.find_first_of("/?#"));
-  return host.starts_with("127.") || host.starts_with("[::1]") ||
-         host.substr(0, host.find(':')) == "localhost";
-}
-
-template <class Value>
-void set(CURL* easy, CURLoption option, Value value) {
-  CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK, "libcurl lacks an option we rely on");
-}
-
-void set_options(Exchange& exchange, const Call& request, char* error) {
-  CURL* const easy = exchange.easy;
-  set(easy, CURLOPT_ERRORBUFFER, error);
-  set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(easy, CURLOPT_PATH_AS_IS, 1L);
-  set(easy, CURLOPT_TCP_NODELAY, 1L);
-  set(easy, CURLOPT_URL, request.url.c_str());
-  if (is_loopback(request.url)) set(easy, CURLOPT_PROXY, "");
-  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(request.timeout).count();
-  set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(ms));
-  set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(ms > 0 ? std::min(ms, 10'000L) : 10'000L));
-  set(easy, CURLOPT_HEADERDATA, &exchange);
-  set(easy, CURLOPT_HEADERFUNCTION, &take_header);
-  set(easy, CURLOPT_WRITEDATA, &exchange);
-  set(easy, CURLOPT_WRITEFUNCTION, &take_body);
-  if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
-      request.method == "PATCH") {
-    set(easy, CURLOPT_POSTFIELDS, request.body.data());
-    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+// Asks a proxy for a way to the origin (RFC 9110 §9.3.6). What follows its header is the origin's.
+Result<void> open_tunnel(BlockingStream& stream, const Route& route) {
+  const HttpOrigin& origin = route.origin;
+  const bool is_v6 = origin.host.contains(':');
+  const std::string where =
+      fmt::format("{}{}{}:{}", is_v6 ? "[" : "", origin.host, is_v6 ? "]" : "", origin.port);
+  std::string wire = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", where);
+  if (!route.proxy->authorization.empty()) {
+    wire += fmt::format("Proxy-Authorization: {}\r\n", route.proxy->authorization);
   }
-  if (request.method == "HEAD") {
-    set(easy, CURLOPT_NOBODY, 1L);
-  } else {
-    set(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  }
+  if (auto wrote = stream.write(wire + "\r\n"); !wrote) return wrote;
+  AnswerReader reader;
+  reader.reset(true);
+  if (auto read = read_answer(stream, reader, [] { return true; }); !read) return read;
+  if (reader.status() / 100 == 2) return {};
+  return fail("unreachable", fmt::format("the proxy answered {}", reader.status()));
 }
 
-std::unique_ptr<curl_slist, ListDeleter> header_list(const Call& request) {
-  std::unique_ptr<curl_slist, ListDeleter> list;
-  const auto add = [&](const std::string& line) {
-    curl_slist* const grown = curl_slist_append(list.get(), line.c_str());
-    CHECK(grown != nullptr, "out of memory");
-    (void)list.release();
-    list.reset(grown);
-  };
-  add("Expect:");
-  for (const HttpHeader& field : request.headers) {
-    add(field.value.empty() ? field.name + ";" : field.name + ": " + field.value);
+Result<void> open(BlockingStream& stream, const Route& route) {
+  if (!route.proxy) {
+    auto connected = stream.connect(route.origin.host, route.origin.port);
+    if (!connected || !route.origin.tls) return connected;
+    return stream.start_tls(route.origin.host);
   }
-  return list;
+  auto connected = stream.connect(route.proxy->host, route.proxy->port);
+  if (!connected || !route.origin.tls) return connected;
+  if (auto opened = open_tunnel(stream, route); !opened) return opened;
+  return stream.start_tls(route.origin.host);
+}
+
+Result<CallAnswer> speak(const Call& request, NewFile* file) {
+  const SigpipeGuard guard;
+  const auto route = route_of(request);
+  if (!route) return fail(route.error());
+  const auto wire = wire_of(request, *route);
+  if (!wire) return fail(wire.error());
+  BlockingStream stream{request.timeout};
+  if (auto opened = open(stream, *route); !opened) return fail(opened.error());
+  // A server may answer and close before it has read everything: then the answer counts.
+  const auto wrote = stream.write(*wire);
+  AnswerReader reader{{.body_kept_max = answer_max,
+                       .body_read_max = file != nullptr ? download_max : answer_max,
+                       .keep_headers = true}};
+  reader.reset(request.method == "HEAD");
+  auto read = read_answer(stream, reader, [&] {
+    const bool to_file = file != nullptr && reader.status() / 100 == 2;
+    return !to_file || file->write(std::exchange(reader.body(), {}));
+  });
+  if (!read) return fail(wrote ? read.error() : wrote.error());
+  if (reader.truncated()) return fail("unreachable", "its answer is too long");
+  return CallAnswer{reader.status(), reader.headers(), std::move(reader.body())};
 }
 
 Result<CallAnswer> exchange_with(const Call& request, NewFile* file) {
@@ -183,22 +190,12 @@ Result<CallAnswer> exchange_with(const Call& request, NewFile* file) {
       return fail("invalid_header", fmt::format("the header {} holds a line break", field.name));
     }
   }
-  const std::unique_ptr<CURL, EasyDeleter> easy{curl_easy_init()};
-  CHECK(easy != nullptr, "curl_easy_init failed");
-  Exchange exchange{.easy = easy.get(), .file = file, .answer = {}};
-  char error[CURL_ERROR_SIZE] = {};
-  set_options(exchange, request, error);
-  const auto headers = header_list(request);
-  set(easy.get(), CURLOPT_HTTPHEADER, headers.get());
-  const CURLcode code = curl_easy_perform(easy.get());
+  auto answer = speak(request, file);
   if (file != nullptr && file->failed()) return fail(file->error());
-  if (code != CURLE_OK) {
-    return fail("server_unreachable",
-                fmt::format("cannot reach {}: {}; is the server running, and is its address right?",
-                            request.url, error[0] != '\0' ? error : curl_easy_strerror(code)));
-  }
-  exchange.answer.status = status_of(easy.get());
-  return std::move(exchange.answer);
+  if (answer) return answer;
+  return fail("server_unreachable",
+              fmt::format("cannot reach {}: {}; is the server running, and is its address right?",
+                          request.url, answer.error().message));
 }
 
 }  // namespace

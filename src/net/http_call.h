@@ -1,5 +1,5 @@
 // One HTTP exchange that blocks: the command line's client of our own API. Unlike deliveries it
-// honours proxy variables (not for loopback). Hides libcurl.
+// honours proxy variables (net/http_proxy.h; not for loopback).
 #pragma once
 
 #include <string>

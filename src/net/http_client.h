@@ -1,12 +1,12 @@
 // The outgoing HTTP(S) client of deliveries: thousands of requests at a time on one thread of its
 // own, connections kept alive, and for each request exactly one honest answer to "did it leave?".
-// Hides libcurl (multi_socket over epoll).
+// Hides the connections (connection_pool.h), the loop under them and OpenSSL.
 //
 // Fixed for every request: HTTP/1.1, http and https only, certificates verified, TLS 1.2 or
-// later, redirects not followed, no proxy variables, no netrc, no cookies, no "Expect".
+// later, redirects not followed, no proxy variables, no cookies, no "Expect".
 //
-// libcurl repeats a request by itself when a reused connection closes without an answer. The
-// gate's second start refuses that: an attempt leaves at most once, and its fate is `unknown`.
+// A request is written once and never again: when a reused connection closes without an answer,
+// the attempt's fate is `unknown`.
 //
 // Addresses that lead to a cloud's metadata service, and all link-local ones, are refused after
 // resolution (see egress.h), so that a name cannot hide them.
@@ -94,8 +94,7 @@ struct HttpClientOptions {
 struct HttpClientStats {
   std::uint64_t submitted = 0;
   std::uint64_t finished = 0;
-  std::uint64_t connections = 0;        // opened
-  std::uint64_t repeats_prevented = 0;  // libcurl's own repeats that the gate stopped
+  std::uint64_t connections = 0;  // opened
 };
 
 // Thread-safe. `clock` must outlive it.

@@ -1,13 +1,12 @@
 #include "net/http_framing.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <charconv>
 #include <cstdint>
-#include <ctime>
 
 #include "base/json_text.h"
+#include "net/http_date.h"
 
 namespace cronally::net {
 namespace {
@@ -183,12 +182,6 @@ std::string_view origin_form(std::string_view target) {
     return path == std::string_view::npos ? "/" : target.substr(path);
   }
   return target;
-}
-
-std::string http_date(Instant at) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
-  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT",
-                     fmt::gmtime(static_cast<std::time_t>(seconds.time_since_epoch().count())));
 }
 
 std::string answer_head(const Response& response, const AnswerShape& shape, Instant date) {

@@ -57,7 +57,4 @@ struct AnswerShape {
 // and its framing headers are ours to set.
 std::string answer_head(const Response& response, const AnswerShape& shape, Instant date);
 
-// "Tue, 24 Nov 2026 04:30:00 GMT" (RFC 9110 §5.6.7).
-std::string http_date(Instant at);
-
 }  // namespace cronally::net

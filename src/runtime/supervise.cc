@@ -7,6 +7,8 @@
 #include <cmath>
 #include <condition_variable>
 #include <optional>
+#include <system_error>
+#include <thread>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -49,6 +51,18 @@ Duration restart_pause(const RestartPolicy& policy, int failures, double random)
                static_cast<double>(policy.pause_min.count()) * std::exp2(doublings));
   const double floor = static_cast<double>(policy.pause_min.count()) / 2;
   return Duration{static_cast<std::int64_t>(std::max(floor, ceiling * random))};
+}
+
+bool spawn_apart(std::string name, std::function<void()> work) {
+  try {
+    std::thread{[name = std::move(name), work = std::move(work)] {
+      name_this_thread(name);
+      work();
+    }}.detach();
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
 }
 
 bool wait_or_stop(const std::stop_token& stop, Duration length) {

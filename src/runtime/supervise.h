@@ -37,6 +37,11 @@ Duration restart_pause(const RestartPolicy& policy, int failures, double random)
 // Sleeps until `length` has passed (true) or a stop is requested (false).
 bool wait_or_stop(const std::stop_token& stop, Duration length);
 
+// Runs `work` on a thread that nobody waits for, for calls that cannot be ended from outside
+// (getaddrinfo(3)). `work` must own all that it touches, and not throw; the process may end before
+// it does. The name's first 15 characters show in the kernel. False: no thread is to be had.
+[[nodiscard]] bool spawn_apart(std::string name, std::function<void()> work);
+
 class Supervisor {
  public:
   using Body = std::function<void(std::stop_token)>;

@@ -143,5 +143,17 @@ TEST(RestartPause, IsSpreadAndNeverZero) {
   EXPECT_EQ(restart_pause(policy, 0, 0.0), 50ms);
 }
 
+TEST_F(SuperviseTest, WorkApartOutlivesWhoStartedIt) {
+  auto begun = std::make_shared<std::latch>(1);
+  auto ended = std::make_shared<std::latch>(1);
+  ASSERT_TRUE(spawn_apart("apart", [begun, ended] {
+    begun->wait();
+    ended->count_down();
+  }));
+  EXPECT_FALSE(ended->try_wait());
+  begun->count_down();
+  ended->wait();
+}
+
 }  // namespace
 }  // namespace cronally::runtime

@@ -2,7 +2,7 @@
 
     prove_service.py [--only POINT ...] [--kills 50] [--seed 1]
 
-Run it through `tools/prove service`. Beside each figure of speed stands the bare limit of the same
+Run it through `tools/prove service`. Beside each figure of speed stands a peer of the same
 run: the same number of requests to the same receiver by libcurl alone (bench/bare_post).
 """
 
@@ -94,7 +94,7 @@ def prove_herd(table, folder, given):
         table.add("herd: early", "0", str(herd.early()), herd.early() == 0)
         bare = bare_post(receiver.url("/bare"), "--requests", str(HERD))
         if bare:
-            table.add("herd: libcurl alone, 64 connections", "the limit", f"{bare['seconds']:.3f} s")
+            table.add("herd: libcurl alone, 64 connections", "a peer", f"{bare['seconds']:.3f} s")
     finally:
         server.kill()
         receiver.stop()
@@ -127,7 +127,7 @@ def bare_steady(table, receiver):
     """The same 1,000/s by libcurl alone, for 10 s, judged by the same receiver."""
     if bare_post(receiver.url("/gap"), "--requests", "10000", "--gap", "1ms"):
         values = lateness(receiver.records(path="/gap"))
-        table.add("steady: libcurl alone, p50 / p99, receiver", "the limit",
+        table.add("steady: libcurl alone, p50 / p99, receiver", "a peer",
                   f"{ms(percentile(values, 0.5))} / {ms(percentile(values, 0.99))}")
 
 
@@ -205,7 +205,7 @@ def act_around_the_instant(api, receiver, act):
 
 
 def prove_once_per_attempt(table, folder, given):
-    """libcurl repeats by itself on a kept connection that closes after reading."""
+    """Many clients repeat by themselves on a kept connection that closes after reading."""
     server = Server(folder, "--log-level", "warning").start()
     receiver = Receiver(folder)
     try:

@@ -136,7 +136,7 @@ def test_explain_describes_in_english(cli):
 
 def test_version_names_its_parts(cli):
     text = cli("version").stdout
-    assert re.search(r"tzdata.*20\d\d[a-z]", text) and "SQLite" in text and "libcurl" in text
+    assert re.search(r"tzdata.*20\d\d[a-z]", text) and "SQLite" in text and "OpenSSL" in text
 
 
 def test_output_that_is_not_a_terminal_has_no_colours(cli, recorder, name):

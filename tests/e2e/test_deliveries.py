@@ -200,7 +200,7 @@ def test_nobody_listening_is_retried_and_explained(api, name):
 
 @pytest.mark.parametrize("path", ["/read-then-close", "/garbage", "/reset"])
 def test_each_attempt_number_arrives_once_whatever_the_receiver_does(api, receiver, name, path):
-    """libcurl repeats a request on a reused connection that closes; Cronally must not."""
+    """Clients may repeat a request on a reused connection that closes; Cronally must not."""
     api.add(name + " warm", receiver.url("/warm"))
     for _ in range(3):
         ended(api, api.run_now(name + " warm")["id"])

@@ -1,6 +1,8 @@
 // What a receiver answers, whatever it is, ends as one attempt: a known fate within the time-out,
 // at most 64 KiB of its body, a Retry-After within a year, and a ledger entry that is JSON. A real
-// client asks a listener on loopback that gives the input back and closes.
+// client asks a listener on loopback that gives the input back and closes. Before that the reader
+// of answers alone takes the input in whatever pieces, and means the same each time.
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include "base/check.h"
 #include "core/manifest.h"
 #include "delivery/http_deliverer.h"
+#include "net/answer_reader.h"
 #include "net/http_client.h"
 #include "net/raw_socket_test.h"
 #include "runtime/clock.h"
@@ -112,10 +115,46 @@ void check_ledger(core::AttemptResult result) {
   }
 }
 
+// The input in pieces of so many bytes, then the end.
+net::AnswerReader read(std::string_view bytes, std::size_t piece) {
+  using State = net::AnswerReader::State;
+  net::AnswerReader reader;
+  std::string kept;
+  for (std::size_t at = 0; at < bytes.size(); at += piece) {
+    if (reader.state() == State::done || reader.state() == State::broken) break;
+    kept += bytes.substr(at, piece);
+    const std::size_t taken = reader.take(kept);
+    CHECK(taken <= kept.size(), "the reader took more than there was");
+    kept.erase(0, taken);
+  }
+  reader.end();
+  CHECK(reader.state() == State::done || reader.state() == State::broken,
+        "an answer has neither ended nor broken");
+  return reader;
+}
+
+void check_reader(std::string_view bytes) {
+  net::AnswerReader whole = read(bytes, std::max<std::size_t>(bytes.size(), 1));
+  const bool broken = whole.state() == net::AnswerReader::State::broken;
+  CHECK(broken == !whole.fault().empty(), "a fault without a reason, or a reason without a fault");
+  CHECK(whole.body().size() <= net::response_kept_max, "too much of a body was kept");
+  CHECK(broken || (whole.status() >= 100 && whole.status() <= 999), "a status of other digits");
+  for (const std::size_t piece : {1u, 7u}) {
+    net::AnswerReader sliced = read(bytes, piece);
+    CHECK(sliced.state() == whole.state() && sliced.keep_alive() == whole.keep_alive(),
+          "pieces change how an answer ends");
+    CHECK(broken || (sliced.status() == whole.status() && sliced.body() == whole.body() &&
+                     sliced.retry_after() == whole.retry_after() &&
+                     sliced.truncated() == whole.truncated()),
+          "pieces change what an answer says");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes{reinterpret_cast<const char*>(data), size};
+  check_reader(bytes);
   net::HttpResult result = Exchange::instance().answer_with(bytes);
   CHECK(result.body.size() <= net::response_kept_max, "too much of a body was kept");
   CHECK(result.fate == net::Fate::answered || result.fate == net::Fate::unknown,
