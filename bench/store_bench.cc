@@ -1,5 +1,6 @@
 // What the SQLite store's writer costs: 10,000 jobs created, 10,000 claims, 10,000 outcomes with
-// their attempts, and a start with 10,000 jobs. On the disk of TMPDIR, with its fsyncs.
+// their attempts, 10,000 definitions read for delivery, and a start with 10,000 jobs. On the disk
+// of TMPDIR, with its fsyncs.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
@@ -45,6 +46,16 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   store::Spine& spine() { return database_->spine(); }
+
+  // Every job's newest revision, in portions.
+  std::vector<std::vector<std::pair<JobNo, Revision>>> keys(std::size_t portion) const {
+    std::vector<std::vector<std::pair<JobNo, Revision>>> portions;
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      if (i % portion == 0) portions.emplace_back();
+      portions.back().emplace_back(jobs_[i].no, 1);
+    }
+    return portions;
+  }
 
   // One claim of every job, at an instant of its own herd.
   std::vector<core::Item> claims() {
@@ -147,6 +158,17 @@ void outcomes_committed(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * jobs_max);
 }
 
+// As a herd reads them, a thousand at a time.
+void deliverables_read(benchmark::State& state) {
+  Store store;
+  for (auto _ : state) {
+    for (const auto& wanted : store.keys(1'000)) {
+      benchmark::DoNotOptimize(store.spine().read_deliverables(wanted));
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * jobs_max);
+}
+
 void started(benchmark::State& state) {
   Store store;
   for (auto _ : state) {
@@ -157,6 +179,7 @@ void started(benchmark::State& state) {
 BENCHMARK(jobs_created)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(5);
 BENCHMARK(claims_committed)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
 BENCHMARK(outcomes_committed)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(deliverables_read)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
 BENCHMARK(started)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
 
 }  // namespace
