@@ -121,6 +121,34 @@ TEST_F(HttpCall, ProxyVariablesCountExceptForLoopback) {
   EXPECT_EQ(proxied->status, 418);
 }
 
+TEST_F(HttpCall, AProxyIsAskedForATunnelToHttps) {
+  std::string asked;
+  RawListener proxy{[&](RawSocket socket, int) {
+    asked = socket.read_answer();
+    socket.send("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+  }};
+  ::setenv("https_proxy", fmt::format("http://u:p@127.0.0.1:{}", proxy.port()).c_str(), 1);
+  const auto answer = call({.url = "https://cronally.invalid/secret"});
+  ::unsetenv("https_proxy");
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().message.find("the proxy answered 403"), std::string::npos);
+  EXPECT_EQ(asked,
+            "CONNECT cronally.invalid:443 HTTP/1.1\r\nHost: cronally.invalid:443\r\n"
+            "Proxy-Authorization: Basic dTpw\r\n\r\n");
+}
+
+TEST_F(HttpCall, AnAnswerBeforeTheWholeRequestCounts) {
+  RawListener strict{[](RawSocket socket, int) {
+    socket.read_until("\r\n\r\n");
+    socket.send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    socket.read_all();
+  }};
+  const auto answer =
+      call({.method = "POST", .url = strict.url(), .body = std::string(16u << 20, 'x')});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 413);
+}
+
 TEST_F(HttpCall, DownloadsToAPrivateFile) {
   const auto answer = download({.method = "POST", .url = url("/backup")}, file("b.db"));
   ASSERT_TRUE(answer) << answer.error().message;

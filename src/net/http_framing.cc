@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 
@@ -10,6 +12,15 @@
 
 namespace cronally::net {
 namespace {
+
+// A table, since each name of each request is looked at.
+constexpr std::array<bool, 256> token_chars = [] {
+  std::array<bool, 256> out{};
+  constexpr std::string_view all =
+      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  for (const char c : all) out[static_cast<unsigned char>(c)] = true;
+  return out;
+}();
 
 Refusal malformed(std::string detail) { return {400, "malformed_request", std::move(detail)}; }
 
@@ -114,10 +125,10 @@ std::string without_controls(std::string_view text) {
 
 }  // namespace
 
-bool is_token_char(char c) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         marks.find(c) != std::string_view::npos;
+bool is_token_char(char c) { return token_chars[static_cast<unsigned char>(c)]; }
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, is_token_char);
 }
 
 std::optional<Refusal> judge_lines(std::string_view block, std::size_t from) {

@@ -30,6 +30,7 @@ std::optional<Refusal> judge_lines(std::string_view block, std::size_t from);
 
 // What a name or method is made of (RFC 9110 §5.6.2).
 bool is_token_char(char c);
+bool is_token(std::string_view text);  // at least one of them, and nothing else
 
 Refusal body_too_large(std::size_t limit);
 
