@@ -22,7 +22,7 @@ std::size_t bytes_of(const core::JobDefinition& definition) {
 std::optional<DeliveryCache::Found> DeliveryCache::find(Key key) const {
   auto job = job_of(key);
   if (!job) return std::nullopt;
-  auto signing_key = signing_keys_.find(job->account);
+  auto signing_key = signing_keys_.find(job->account, job->read_at);
   if (!signing_key) return std::nullopt;
   return Found{std::move(job), std::move(signing_key)};
 }
@@ -31,7 +31,7 @@ std::vector<std::optional<DeliveryCache::Found>> DeliveryCache::load(const std::
   std::vector<std::optional<Found>> found;
   found.reserve(keys.size());
   for (auto& job : jobs_of(keys)) {
-    auto signing_key = job ? signing_keys_.load(job->account) : nullptr;
+    auto signing_key = job ? signing_keys_.load(job->account, job->read_at) : nullptr;
     found.push_back(signing_key ? std::optional(Found{std::move(job), std::move(signing_key)})
                                 : std::nullopt);
   }
@@ -63,17 +63,17 @@ std::vector<std::shared_ptr<const PreparedJob>> DeliveryCache::jobs_of(
   const SteadyInstant read_at = clock_.steady();
   auto stored = spine_.read_deliverables(missing);
   for (std::size_t i = 0; i < missing.size(); ++i) {
-    if (stored[i]) jobs[places[i]] = unseal(std::move(stored[i]));
+    if (stored[i]) jobs[places[i]] = unseal(std::move(stored[i]), read_at);
   }
   std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < missing.size(); ++i) {
-    if (jobs[places[i]]) keep(missing[i], jobs[places[i]], read_at);
+    if (jobs[places[i]]) keep(missing[i], jobs[places[i]]);
   }
   return jobs;
 }
 
 std::shared_ptr<const PreparedJob> DeliveryCache::unseal(
-    std::shared_ptr<const store::Deliverable> stored) const {
+    std::shared_ptr<const store::Deliverable> stored, SteadyInstant read_at) const {
   auto headers = std::make_shared<std::vector<delivery::SecretHeaderValue>>();
   for (std::size_t i = 0; i < stored->sealed_headers.size(); ++i) {
     const auto& [name, sealed] = stored->sealed_headers[i];
@@ -92,15 +92,17 @@ std::shared_ptr<const PreparedJob> DeliveryCache::unseal(
   prepared->secret_headers = std::move(headers);
   const core::JobDefinition& definition = stored->definition;
   prepared->definition = {std::move(stored), &definition};
+  prepared->read_at = read_at;
   return prepared;
 }
 
-void DeliveryCache::keep(Key key, std::shared_ptr<const PreparedJob> job, SteadyInstant read_at) {
+void DeliveryCache::keep(Key key, std::shared_ptr<const PreparedJob> job) {
+  const SteadyInstant read_at = job->read_at;
   const std::size_t bytes = bytes_of(*job->definition);
-  if (!entries_.try_emplace(key, Entry{std::move(job), bytes, read_at}).second) return;
+  if (!entries_.try_emplace(key, Entry{std::move(job), bytes}).second) return;
   order_.push_back(key);
   bytes_ += bytes;
-  while (bytes_ > bytes_max_ || read_at - entries_.at(order_.front()).read_at > age_max) {
+  while (bytes_ > bytes_max_ || read_at - entries_.at(order_.front()).job->read_at > age_max) {
     drop_oldest();
   }
 }
@@ -108,7 +110,7 @@ void DeliveryCache::keep(Key key, std::shared_ptr<const PreparedJob> job, Steady
 bool DeliveryCache::full() {
   const SteadyInstant now = clock_.steady();
   std::lock_guard lock(mutex_);
-  while (!order_.empty() && now - entries_.at(order_.front()).read_at > age_max) drop_oldest();
+  while (!order_.empty() && now - entries_.at(order_.front()).job->read_at > age_max) drop_oldest();
   return bytes_ >= bytes_max_ / 4 * 3;
 }
 

@@ -25,6 +25,7 @@ struct PreparedJob {
   AccountNo account;
   std::shared_ptr<const core::JobDefinition> definition;
   std::shared_ptr<const std::vector<delivery::SecretHeaderValue>> secret_headers;
+  SteadyInstant read_at;
 };
 
 // Thread-safe.
@@ -64,7 +65,6 @@ class DeliveryCache {
   struct Entry {
     std::shared_ptr<const PreparedJob> job;
     std::size_t bytes = 0;
-    SteadyInstant read_at;
   };
 
   struct KeyHash {
@@ -75,8 +75,9 @@ class DeliveryCache {
 
   std::shared_ptr<const PreparedJob> job_of(Key key) const;
   std::vector<std::shared_ptr<const PreparedJob>> jobs_of(const std::vector<Key>& keys);
-  std::shared_ptr<const PreparedJob> unseal(std::shared_ptr<const store::Deliverable> stored) const;
-  void keep(Key key, std::shared_ptr<const PreparedJob> job, SteadyInstant read_at);
+  std::shared_ptr<const PreparedJob> unseal(std::shared_ptr<const store::Deliverable> stored,
+                                            SteadyInstant read_at) const;
+  void keep(Key key, std::shared_ptr<const PreparedJob> job);
   bool full();
   void drop_oldest();
 

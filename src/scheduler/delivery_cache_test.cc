@@ -97,6 +97,17 @@ TEST_F(Deliveries, ANewSigningSecretSignsWhatStartsMoreThanFiveSecondsLater) {
   EXPECT_NE(signature(*cache->load({key})[0]), before);
 }
 
+TEST_F(Deliveries, ANewSigningSecretSignsAJobThatIsNewerAtOnce) {
+  const auto before = create();
+  const std::string old = signature(*cache->load({before})[0]);
+  auto changed = database->accounts().account(account);
+  changed.sealed_signing_secret = sealed_secret(changed.id, 'b');
+  database->accounts().change_account(changed, {});
+  clock->advance(1ms);
+  EXPECT_EQ(signature(*cache->find(before)), old);
+  EXPECT_NE(signature(*cache->load({create()})[0]), old);
+}
+
 TEST_F(Deliveries, ASigningSecretThatDoesNotOpenSendsNothing) {
   const auto key = create();
   auto changed = database->accounts().account(account);

@@ -5,16 +5,19 @@
 
 namespace cronally::scheduler {
 
-std::shared_ptr<const core::SigningKey> SigningKeys::find(AccountNo account) const {
+std::shared_ptr<const core::SigningKey> SigningKeys::find(AccountNo account,
+                                                          SteadyInstant not_before) const {
   const SteadyInstant now = clock_.steady();
   std::lock_guard lock(mutex_);
   const auto entry = entries_.find(account);
-  if (entry == entries_.end() || now - entry->second.read_at > age_max) return nullptr;
-  return entry->second.key;
+  if (entry == entries_.end()) return nullptr;
+  const SteadyInstant read_at = entry->second.read_at;
+  return read_at < not_before || now - read_at > age_max ? nullptr : entry->second.key;
 }
 
-std::shared_ptr<const core::SigningKey> SigningKeys::load(AccountNo account) {
-  if (auto known = find(account)) return known;
+std::shared_ptr<const core::SigningKey> SigningKeys::load(AccountNo account,
+                                                          SteadyInstant not_before) {
+  if (auto known = find(account, not_before)) return known;
   const SteadyInstant read_at = clock_.steady();
   auto key = read(account);
   std::lock_guard lock(mutex_);

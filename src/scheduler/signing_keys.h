@@ -1,5 +1,6 @@
 // The keys that sign deliveries, one for each account. A key is read again once it is older than
-// `age_max`, so a new signing secret signs everything that starts later than that.
+// `age_max`, so a new signing secret signs everything that starts later than that; and one that is
+// older than the definition it is to sign, so it signs every job that is newer than it at once.
 #pragma once
 
 #include <memory>
@@ -23,12 +24,13 @@ class SigningKeys {
   SigningKeys(store::Accounts& accounts, const runtime::Vault& vault, const runtime::Clock& clock)
       : accounts_(accounts), vault_(vault), clock_(clock) {}
 
-  // The key if it was read lately, else null; never blocks on the store.
-  std::shared_ptr<const core::SigningKey> find(AccountNo account) const;
+  // The key if it was read lately and not before `not_before`, else null; never blocks on the
+  // store.
+  std::shared_ptr<const core::SigningKey> find(AccountNo account, SteadyInstant not_before) const;
 
   // As find(), after reading what is missing or old; blocks. Null, with an error in the log, where
   // the secret does not open.
-  std::shared_ptr<const core::SigningKey> load(AccountNo account);
+  std::shared_ptr<const core::SigningKey> load(AccountNo account, SteadyInstant not_before);
 
  private:
   struct Entry {
