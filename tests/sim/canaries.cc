@@ -5,6 +5,9 @@
 namespace cronally::sim {
 namespace {
 
+// An item in the place of one that is to have no effect.
+core::Item nothing(ShardNo shard) { return core::End{RunNo{-1}, shard}; }
+
 // Takes a claim for committed when it was only asked for.
 class SentBeforeClaimed final : public Canary {
  public:
@@ -47,7 +50,7 @@ class CursorWithoutClaims final : public Canary {
   void on_commit(core::Batch& batch) override {
     for (auto& item : batch.items) {
       const auto* claim = std::get_if<core::Claim>(&item);
-      if (claim && ++seen_ % 50 == 0) item = core::End{RunNo{-1}, claim->shard};
+      if (claim && ++seen_ % 50 == 0) item = nothing(claim->shard);
     }
   }
 
@@ -67,6 +70,92 @@ class EditIgnored final : public Canary {
   }
 };
 
+// Sends a request whose number the store does not have: the takeover did not reserve it.
+class NumberNotReserved final : public Canary {
+ public:
+  void on_commit(core::Batch& batch) override {
+    for (auto& item : batch.items) {
+      if (auto* takeover = std::get_if<core::Takeover>(&item)) takeover->sent_perhaps = false;
+    }
+  }
+};
+
+// At most once: takes what a server before it had begun for something that is only claimed.
+class BegunTakenForClaimed final : public Canary {
+ public:
+  void on_event(core::Event& event) override {
+    auto* read = std::get_if<core::RunsRead>(&event);
+    if (!read) return;
+    for (core::OpenRun& run : read->runs) run.state = core::RunState::claimed;
+  }
+};
+
+// At most once: sends although it was not written that it will.
+class BegunUnwritten final : public Canary {
+ public:
+  void on_commit(core::Batch& batch) override {
+    for (auto& item : batch.items) {
+      if (const auto* begin = std::get_if<core::Begin>(&item)) item = nothing(begin->shard);
+    }
+  }
+  void on_event(core::Event& event) override {
+    auto* done = std::get_if<core::BatchDone>(&event);
+    auto* committed = done ? std::get_if<core::BatchCommitted>(&done->fate) : nullptr;
+    if (!committed) return;
+    for (auto& outcome : committed->outcomes) {
+      if (outcome.status == core::ItemStatus::gone) outcome.status = core::ItemStatus::done;
+    }
+  }
+};
+
+// Goes by a clock that is ahead.
+class FastClock final : public Canary {
+ public:
+  Duration clock_error() const override { return std::chrono::milliseconds{5}; }
+};
+
+// Passes over what was missed and writes nothing of it.
+class SkipsUnwritten final : public Canary {
+ public:
+  void on_commit(core::Batch& batch) override {
+    for (auto& item : batch.items) {
+      if (const auto* skip = std::get_if<core::Skip>(&item)) item = nothing(skip->shard);
+    }
+  }
+};
+
+// Lets an edit be acknowledged that nobody has seen.
+class AckAhead final : public Canary {
+ public:
+  void on_commit(core::Batch& batch) override {
+    for (auto& item : batch.items) {
+      if (auto* advance = std::get_if<core::Advance>(&item)) advance->seen += 1'000;
+    }
+  }
+};
+
+// After a start, hears nothing of the runs that were open.
+class OpenRunsForgotten final : public Canary {
+ public:
+  void on_event(core::Event& event) override {
+    if (auto* read = std::get_if<core::RunsRead>(&event)) read->runs.clear();
+  }
+};
+
+// Forgets some outcomes.
+class OutcomeUnwritten final : public Canary {
+ public:
+  void on_commit(core::Batch& batch) override {
+    for (auto& item : batch.items) {
+      const auto* outcome = std::get_if<core::Outcome>(&item);
+      if (outcome && ++seen_ % 50 == 0) item = nothing(outcome->shard);
+    }
+  }
+
+ private:
+  int seen_ = 0;
+};
+
 template <class T>
 std::unique_ptr<Canary> make() {
   return std::make_unique<T>();
@@ -77,9 +166,17 @@ std::unique_ptr<Canary> make() {
 const std::vector<CanaryKind>& canaries() {
   static const std::vector<CanaryKind> all = {
       {"sent before claimed", "P1", make<SentBeforeClaimed>},
+      {"number of an attempt not reserved", "P1", make<NumberNotReserved>},
+      {"open runs forgotten at a start", "P2", make<OpenRunsForgotten>},
+      {"outcome not written", "P2", make<OutcomeUnwritten>},
+      {"begun taken for claimed", "P3", make<BegunTakenForClaimed>},
+      {"at most once sent before begun", "P3", make<BegunUnwritten>},
       {"fence check removed", "P4", make<FenceUnchecked>},
       {"retry after recorded success", "P4", make<RetryAfterSuccess>},
+      {"a clock that is ahead", "P5", make<FastClock>},
       {"cursor moved without claims", "P9", make<CursorWithoutClaims>},
+      {"skips not written", "P9", make<SkipsUnwritten>},
+      {"edit acknowledged before it is seen", "P10", make<AckAhead>},
       {"edit inside the lead ignored", "P10", make<EditIgnored>},
   };
   return all;

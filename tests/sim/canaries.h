@@ -15,8 +15,7 @@ struct CanaryKind {
   std::unique_ptr<Canary> (*make)();
 };
 
-// sent before claimed; fence check removed; retry after recorded success; cursor moved without
-// claims; edit inside the lead ignored.
+// Thirteen, for all promises that the checkers know.
 const std::vector<CanaryKind>& canaries();
 
 }  // namespace cronally::sim

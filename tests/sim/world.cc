@@ -225,8 +225,9 @@ void World::step(core::Event event) {
     if (const std::string text = describe(event, base_); !text.empty()) say(text);
   }
   if (canary_) canary_->on_event(event);
+  const Instant shown = wall() + (canary_ ? canary_->clock_error() : Duration{});
   std::vector<core::Action> actions =
-      planner_->step({wall(), SteadyInstant{time_}}, std::move(event));
+      planner_->step({shown, SteadyInstant{time_}}, std::move(event));
   const bool dies = faults_ && time_ >= steady_until_ && dice_.chance(0.0015);
   const auto last = dies ? dice_.between(0, std::ssize(actions)) : std::ssize(actions);
   for (std::int64_t i = 0; i < last; ++i) {

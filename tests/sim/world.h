@@ -29,6 +29,8 @@ class Canary {
   virtual void on_commit(core::Batch&) {}
   // Tell the machine at once that its claims are committed.
   virtual bool confirms_early() const { return false; }
+  // What the machine's wall clock shows too much.
+  virtual Duration clock_error() const { return {}; }
 };
 
 class Dice {
