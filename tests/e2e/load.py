@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import threading
 import time
@@ -92,14 +93,20 @@ def post_all(server, path, bodies, connections=4):
 
 
 def bare_post(url, *arguments):
-    """The figures of bench/bare_post, or None where it is not built."""
+    """The figures of bench/bare_post and the processor time it took, or None where it is not
+    built."""
     try:
         path = program("CRONALLY_BARE_POST", "build/release/bench/bare_post")
     except FileNotFoundError:
         return None
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([path, "--url", url, *arguments], capture_output=True, text=True,
                           env=clean_environment())
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        return None
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {**json.loads(done.stdout), "cpu_s": cpu_s}
 
 
 def cpu_seconds(pid):
