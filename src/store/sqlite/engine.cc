@@ -261,7 +261,7 @@ void Writer::run() {
     } catch (...) {
       error = std::current_exception();
     }
-    group.front().done(error);
+    group.front().done(std::move(error));
   }
 }
 
@@ -271,7 +271,7 @@ void Writer::commit(std::vector<Queued>& group) {
   // Once more when the disk was found full: with the ballast's space, without what needs room.
   if (!try_commit(group, errors, effects)) try_commit(group, errors, effects);
   bell_.ring(effects);
-  for (std::size_t i = 0; i < group.size(); ++i) group[i].done(errors[i]);
+  for (std::size_t i = 0; i < group.size(); ++i) group[i].done(std::move(errors[i]));
 }
 
 // False: nothing was written, and the group may be tried again.
