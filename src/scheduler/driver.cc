@@ -13,6 +13,7 @@
 #include "runtime/random.h"
 #include "runtime/supervise.h"
 #include "scheduler/delivery_cache.h"
+#include "scheduler/inbox.h"
 #include "scheduler/ledger_watch.h"
 
 namespace cronally::scheduler {
@@ -64,7 +65,9 @@ class Driver::Impl {
         cache_(parts.database, parts.vault, parts.clock),
         watch_(parts.metrics),
         sink_(std::make_shared<delivery::DeliverySink>(
-            [this](std::vector<core::AttemptEnded>&& ended) { post_ended(std::move(ended)); })),
+            [inbox = inbox_](std::vector<core::AttemptEnded>&& ended) {
+              inbox->post(std::move(ended));
+            })),
         supervisor_(parts.health, &parts.metrics) {}
 
   ~Impl() { stop(); }
@@ -74,10 +77,6 @@ class Driver::Impl {
   void stop();
 
  private:
-  // inbox
-  void post(core::Event event);
-  void post_ended(std::vector<core::AttemptEnded>&& ended);
-
   // machine thread
   bool await_clock(const std::stop_token& stop);
   void tell_drained();
@@ -120,11 +119,12 @@ class Driver::Impl {
 
   DeliveryCache cache_;
   LedgerWatch watch_;
-  std::shared_ptr<const delivery::DeliverySink> sink_;
-
-  std::mutex inbox_mutex_;
-  std::condition_variable_any inbox_filled_;
-  std::vector<core::Event> inbox_;
+  // A request may end when the driver has gone; a commit is waited for.
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  const std::shared_ptr<const delivery::DeliverySink> sink_;
+  std::mutex commits_mutex_;
+  std::condition_variable commits_ended_;
+  int commits_ = 0;  // under way
 
   struct ReaderWork {
     std::vector<core::ReadOpenRuns> reads;
@@ -173,7 +173,7 @@ void Driver::Impl::start() {
              {"fence", acquired.fence},
              {"shards", acquired.shards.size()},
              {"jobs", event.jobs.size()}});
-  post(std::move(event));
+  inbox_->post(std::move(event));
   supervisor_.spawn("machine", [this](std::stop_token stop) { run_machine(stop); });
   supervisor_.spawn("reader", [this](std::stop_token stop) { run_reader(stop); });
   supervisor_.spawn("changes", [this](std::stop_token stop) { run_changes(stop); });
@@ -182,7 +182,7 @@ void Driver::Impl::start() {
 bool Driver::Impl::drain(Duration timeout) {
   parts_.health.failing("scheduler", "stopping: nothing new is claimed");
   draining_ = true;
-  post(core::DrainStarted{});
+  inbox_->post(core::DrainStarted{});
   std::unique_lock lock(drained_mutex_);
   return drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
 }
@@ -190,24 +190,8 @@ bool Driver::Impl::drain(Duration timeout) {
 void Driver::Impl::stop() {
   parts_.database.spine().interrupt_waits();
   supervisor_.stop_and_join();
-}
-
-// ---- inbox ------------------------------------------------------------------------------------
-
-void Driver::Impl::post(core::Event event) {
-  {
-    std::lock_guard lock(inbox_mutex_);
-    inbox_.push_back(std::move(event));
-  }
-  inbox_filled_.notify_one();
-}
-
-void Driver::Impl::post_ended(std::vector<core::AttemptEnded>&& ended) {
-  {
-    std::lock_guard lock(inbox_mutex_);
-    for (auto& one : ended) inbox_.emplace_back(std::move(one));
-  }
-  inbox_filled_.notify_one();
+  std::unique_lock lock(commits_mutex_);
+  commits_ended_.wait(lock, [this] { return commits_ == 0; });
 }
 
 // ---- machine ----------------------------------------------------------------------------------
@@ -249,15 +233,8 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
 
 // Waits for events, or until the machine wants to look at the clock.
 std::vector<core::Event> Driver::Impl::take_events(const std::stop_token& stop) {
-  std::vector<core::Event> events;
-  std::unique_lock lock(inbox_mutex_);
   const Duration left = parts_.clock.sleep_for(wake_at_ - parts_.clock.wall());
-  auto wait = std::min<Duration>(left, look_at_clock_every);
-  if (inbox_.empty() && wait > Duration::zero()) {
-    inbox_filled_.wait_for(lock, stop, wait, [this] { return !inbox_.empty(); });
-  }
-  events.swap(inbox_);
-  return events;
+  return inbox_->take(stop, std::min<Duration>(left, look_at_clock_every));
 }
 
 void Driver::Impl::step(core::Event event) {
@@ -309,6 +286,10 @@ void Driver::Impl::note_ended(const core::AttemptEnded& ended) {
 void Driver::Impl::perform(core::Commit&& action) {
   auto tally = std::make_shared<CommitTally>(watch_.tally(action.content));
   auto started = parts_.clock.steady();
+  {
+    std::lock_guard lock(commits_mutex_);
+    ++commits_;
+  }
   parts_.database.spine().submit(std::move(action.content), [this, batch = action.batch, tally,
                                                              started](core::BatchFate fate) {
     auto took = parts_.clock.steady() - started;
@@ -320,7 +301,9 @@ void Driver::Impl::perform(core::Commit&& action) {
     } else if (std::holds_alternative<core::BatchCommitted>(fate)) {
       parts_.health.ok("store");
     }
-    post(core::BatchDone{.batch = batch, .fate = std::move(fate), .took = took});
+    inbox_->post(core::BatchDone{.batch = batch, .fate = std::move(fate), .took = took});
+    std::lock_guard lock(commits_mutex_);
+    if (--commits_ == 0) commits_ended_.notify_all();
   });
 }
 
@@ -400,7 +383,8 @@ void Driver::Impl::run_reader(const std::stop_token& stop) {
     for (const auto& read : work.reads) {
       auto runs = parts_.database.spine().read_open_runs(read.until, read.limit);
       bool complete = runs.size() < read.limit;
-      post(core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});
+      inbox_->post(
+          core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});
     }
     cache_.prepare(work.prepares);
   }
@@ -429,7 +413,7 @@ void Driver::Impl::serve_sends(std::vector<AwaitedSend> sends) {
                                  .ended_at = parts_.clock.wall()}});
   }
   if (!batch.empty()) deliver(std::move(batch));
-  if (!failed.empty()) post_ended(std::move(failed));
+  if (!failed.empty()) inbox_->post(std::move(failed));
 }
 
 void Driver::Impl::deliver(std::vector<delivery::Delivery> batch) {
@@ -466,7 +450,7 @@ void Driver::Impl::run_changes(const std::stop_token& stop) {
         if (known == shard) at = change;
       }
     }
-    post(std::move(event));
+    inbox_->post(std::move(event));
   }
 }
 
@@ -500,9 +484,9 @@ std::size_t Driver::Impl::recompile(ShardNo shard) {
       ++unreadable;
     }
   }
-  if (!event.jobs.empty()) post(std::move(event));
+  if (!event.jobs.empty()) inbox_->post(std::move(event));
   if (!changes.requested.empty()) {
-    post(core::ChangesRead{.requested = std::move(changes.requested)});
+    inbox_->post(core::ChangesRead{.requested = std::move(changes.requested)});
   }
   return unreadable;
 }
