@@ -110,7 +110,7 @@ class Bench {
     store::JobDraft draft{.id = JobId{uuid_v4(2, 2)}};
     draft.definition.name = "first";
     draft.definition.schedule = "@every 1h";
-    draft.definition.target.url = "http://127.0.0.1:9/hook";
+    draft.definition.target = core::HttpTarget{.url = "http://127.0.0.1:9/hook"};
     CHECK(database_->jobs().create_jobs(account, {draft}, store::Existing::fail, {}), "it is new");
     database_.reset();
     store::sqlite::Connection db(directory_ / "cronally.db",

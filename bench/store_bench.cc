@@ -104,7 +104,7 @@ class Store {
         store::JobDraft draft{.id = JobId{uuid_v4(++ids_, ids_ * 0x9e3779b97f4a7c15U)}};
         draft.definition.name = "job-" + std::to_string(i);
         draft.definition.schedule = "@every 1s";
-        draft.definition.target.url = "http://127.0.0.1:9/hook";
+        draft.definition.target = core::HttpTarget{.url = "http://127.0.0.1:9/hook"};
         drafts.push_back(std::move(draft));
       }
       auto made = database_->jobs().create_jobs(account_, std::move(drafts), store::Existing::fail,

@@ -243,7 +243,7 @@ class FakeStore final : public store::Database,
       auto deliverable = std::make_shared<store::Deliverable>();
       for (const core::Job& job : jobs_)
         if (job.no == no)
-          for (const core::SecretHeader& header : job.definition.target.secret_headers) {
+          for (const core::StoredSecret& header : core::secrets_of(job.definition.target)) {
             deliverable->sealed_headers.emplace_back(header.name, sealed.at(header.secret));
             deliverable->sealed_ids.push_back(header.secret);
           }

@@ -18,7 +18,7 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// The stored secret of that header, if it holds the same value.
+// The stored secret of that name, if it holds the same value.
 std::optional<SecretId> same_secret(const Call& call, const store::Deliverable& stored,
                                     const core::PlainSecret& secret) {
   for (std::size_t i = 0; i < stored.sealed_headers.size(); ++i) {
@@ -40,9 +40,7 @@ void seal_secrets(const Call& call, const core::Job* stored,
   for (const core::PlainSecret& secret : secrets) {
     const auto same = deliverable ? same_secret(call, *deliverable, secret) : std::nullopt;
     const SecretId id = same ? *same : seal_secret(call, secret.value, draft.secrets);
-    std::ranges::find(draft.definition.target.secret_headers, secret.name,
-                      &core::SecretHeader::name)
-        ->secret = id;
+    core::set_secret(draft.definition.target, secret.name, id);
   }
 }
 

@@ -9,7 +9,7 @@ namespace json = boost::json;
 
 namespace {
 
-json::value target_value(const HttpTarget& target) {
+json::object one_value(const HttpTarget& target) {
   json::array headers;
   for (const auto& header : target.headers) {
     headers.push_back(json::array{header.name, header.value});
@@ -27,6 +27,34 @@ json::value target_value(const HttpTarget& target) {
   return out;
 }
 
+// Types beside HTTP, which was alone and has no word for itself.
+constexpr std::string_view sns_word = "sns";
+
+json::object one_value(const SnsTarget& target) {
+  json::array attributes;
+  for (const auto& attribute : target.message_attributes) {
+    std::visit([&](const auto& value) { attributes.push_back({attribute.name, value}); },
+               attribute.value);
+  }
+  json::object out{{"type", sns_word},
+                   {"topic_arn", target.topic_arn},
+                   {"message_attributes", std::move(attributes)},
+                   {"timeout", target.timeout.count()}};
+  if (target.region) out["region"] = *target.region;
+  if (target.message) out["message"] = *target.message;
+  if (target.subject) out["subject"] = *target.subject;
+  if (target.message_group_id) out["message_group_id"] = *target.message_group_id;
+  if (target.credentials) {
+    out["access_key_id"] = target.credentials->access_key_id;
+    out[sns_secret_name] = target.credentials->secret_access_key.text();
+  }
+  return out;
+}
+
+json::value target_value(const Target& target) {
+  return std::visit([](const auto& one) { return one_value(one); }, target);
+}
+
 std::string text_at(const json::object& object, std::string_view key) {
   return std::string(object.at(key).as_string());
 }
@@ -35,7 +63,17 @@ Duration duration_at(const json::object& object, std::string_view key) {
   return Duration{object.at(key).to_number<std::int64_t>()};
 }
 
-HttpTarget target_of(const json::object& object) {
+std::optional<std::string> optional_at(const json::object& object, std::string_view key) {
+  return object.contains(key) ? std::optional(text_at(object, key)) : std::nullopt;
+}
+
+SecretId secret_id(std::string_view text) {
+  auto id = parse_uuid(text);
+  if (!id) throw std::invalid_argument("a secret's id");
+  return SecretId{*id};
+}
+
+HttpTarget http_of(const json::object& object) {
   HttpTarget target{.url = text_at(object, "url"),
                     .method = text_at(object, "method"),
                     .timeout = duration_at(object, "timeout")};
@@ -44,12 +82,41 @@ HttpTarget target_of(const json::object& object) {
         {std::string(header.at(0).as_string()), std::string(header.at(1).as_string())});
   }
   for (const auto& header : object.at("secret_headers").as_array()) {
-    auto id = parse_uuid(std::string_view(header.at(1).as_string()));
-    if (!id) throw std::invalid_argument("a secret's id");
-    target.secret_headers.push_back({std::string(header.at(0).as_string()), SecretId{*id}});
+    target.secret_headers.push_back(
+        {std::string(header.at(0).as_string()), secret_id(header.at(1).as_string())});
   }
-  if (const auto* body = object.if_contains("body")) target.body = std::string(body->as_string());
+  target.body = optional_at(object, "body");
   return target;
+}
+
+SnsTarget sns_of(const json::object& object) {
+  SnsTarget target{.topic_arn = text_at(object, "topic_arn"),
+                   .region = optional_at(object, "region"),
+                   .message = optional_at(object, "message"),
+                   .subject = optional_at(object, "subject"),
+                   .message_group_id = optional_at(object, "message_group_id"),
+                   .timeout = duration_at(object, "timeout")};
+  for (const auto& attribute : object.at("message_attributes").as_array()) {
+    const json::value& value = attribute.at(1);
+    std::string name(attribute.at(0).as_string());
+    if (value.is_string()) {
+      target.message_attributes.push_back({std::move(name), std::string(value.get_string())});
+    } else {
+      target.message_attributes.push_back({std::move(name), value.to_number<std::int64_t>()});
+    }
+  }
+  if (object.contains("access_key_id")) {
+    target.credentials = {text_at(object, "access_key_id"),
+                          secret_id(text_at(object, sns_secret_name))};
+  }
+  return target;
+}
+
+Target target_of(const json::object& object) {
+  const auto type = optional_at(object, "type");
+  if (!type) return http_of(object);
+  if (*type == sns_word) return sns_of(object);
+  throw std::invalid_argument("a target's type");
 }
 
 template <class E>

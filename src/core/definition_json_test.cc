@@ -15,12 +15,12 @@ JobDefinition full_definition() {
                     .dst = cron::Dst::skip,
                     .delivery = DeliveryMode::at_most_once,
                     .paused = true};
-  out.target = {.url = "https://example.com/{{run.id}}?a=%2B",
-                .method = "PUT",
-                .headers = {{"X-A", "1"}, {"X-A", "2"}},
-                .secret_headers = {{"Authorization", SecretId{uuid_v4(1, 2)}}},
-                .body = "",
-                .timeout = std::chrono::milliseconds{1500}};
+  out.target = HttpTarget{.url = "https://example.com/{{run.id}}?a=%2B",
+                          .method = "PUT",
+                          .headers = {{"X-A", "1"}, {"X-A", "2"}},
+                          .secret_headers = {{"Authorization", SecretId{uuid_v4(1, 2)}}},
+                          .body = "",
+                          .timeout = std::chrono::milliseconds{1500}};
   out.retry = {.attempts = 1,
                .backoff_min = Duration{1},
                .backoff_max = Duration{2},
@@ -29,8 +29,26 @@ JobDefinition full_definition() {
   return out;
 }
 
+JobDefinition sns_definition() {
+  JobDefinition out = full_definition();
+  out.target = SnsTarget{.topic_arn = "arn:aws:sns:eu-west-1:123456789012:reports.fifo",
+                         .region = "eu-west-2",
+                         .message = "{{run.id}} ü",
+                         .subject = "s",
+                         .message_attributes = {{"a", "text"}, {"b", -7}},
+                         .message_group_id = "g",
+                         .credentials = {{"AKIAIOSFODNN7EXAMPLE", SecretId{uuid_v4(3, 4)}}},
+                         .timeout = std::chrono::seconds{5}};
+  return out;
+}
+
+JobDefinition sns_definition_of_defaults() {
+  return {.target = SnsTarget{.topic_arn = "arn:aws:sns:eu-west-1:123456789012:reports"}};
+}
+
 TEST(DefinitionJson, LosesNothing) {
-  for (const auto& definition : {JobDefinition{}, full_definition()}) {
+  for (const auto& definition :
+       {JobDefinition{}, full_definition(), sns_definition(), sns_definition_of_defaults()}) {
     auto read = read_definition(write_definition(definition));
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(*read, definition);

@@ -9,38 +9,13 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "core/target.h"
 #include "cron/schedule.h"
 
 namespace cronally::core {
-
-// A header whose value is sealed: the definition holds only the id of the value in the store's
-// table `secret`.
-struct SecretHeader {
-  std::string name;
-  SecretId secret;
-  friend bool operator==(const SecretHeader&, const SecretHeader&) = default;
-};
-
-struct Header {
-  std::string name;
-  std::string value;
-  friend bool operator==(const Header&, const Header&) = default;
-};
-
-// An HTTP target. URL, header values and body may hold placeholders (core/template).
-struct HttpTarget {
-  std::string url;  // http or https, at most 8 KiB, no user info, no fragment
-  std::string method = "POST";
-  std::vector<Header> headers;
-  std::vector<SecretHeader> secret_headers;
-  std::optional<std::string> body;  // at most 256 KiB; without one, INTERFACES' default body
-  Duration timeout = std::chrono::seconds{30};  // 1 s to 900 s
-  friend bool operator==(const HttpTarget&, const HttpTarget&) = default;
-};
 
 enum class DeliveryMode : std::uint8_t { at_least_once, at_most_once };
 enum class Overlap : std::uint8_t { allow };
@@ -74,7 +49,7 @@ struct JobDefinition {
   std::optional<Instant> anchor;  // given by the user; else the edit's commit time
   std::string zone = "UTC";
   cron::Dst dst = cron::Dst::run;
-  HttpTarget target;
+  Target target;
   DeliveryMode delivery = DeliveryMode::at_least_once;
   Overlap overlap = Overlap::allow;
   Retry retry;
@@ -97,9 +72,5 @@ struct Job {
   Instant updated_at;       // commit time of this revision: nothing at or before it is owed
   std::int64_t change = 0;  // the shard's change number of this revision (acks wait for it)
 };
-
-// (scheme, host, port) in lower case with the port written out: "https://example.com:443".
-// The unit of the cap on concurrent requests.
-std::string destination_of(std::string_view url);
 
 }  // namespace cronally::core

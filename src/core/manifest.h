@@ -6,7 +6,7 @@
 //   {"name": "report", "schedule": "0 9 * * MON-FRI", "zone": "Europe/Riga",
 //    "target": {"type": "http", "url": "https://example.com/report"}}
 //
-// A missing field and null mean the default. Secret headers come in plain and leave as "***"; a
+// A missing field and null mean the default. Secrets come in plain and leave as "***"; a
 // "***" that comes in means "as it is stored". All fields and limits: docs/api.md.
 #pragma once
 
@@ -40,7 +40,13 @@ inline constexpr std::size_t label_value_bytes_max = 255;
 inline constexpr std::size_t url_bytes_max = 8 * 1024;
 inline constexpr std::size_t headers_max = 64;  // plain and secret ones together
 inline constexpr std::size_t header_value_bytes_max = 8 * 1024;
-inline constexpr std::size_t body_bytes_max = 256 * 1024;
+inline constexpr std::size_t body_bytes_max = 256 * 1024;  // and of an SNS message
+inline constexpr std::size_t sns_subject_chars_max = 99;
+inline constexpr std::size_t sns_group_chars_max = 128;
+inline constexpr std::size_t sns_attribute_chars_max = 1024;
+// With raw delivery a queue takes ten attributes of a message (Amazon SNS Developer Guide, "Message
+// attributes"); five are Cronally's.
+inline constexpr std::size_t sns_attributes_max = 5;
 
 using ZoneResolver = std::function<Result<cctz::time_zone>(std::string_view)>;
 
@@ -52,7 +58,7 @@ struct ReadContext {
 };
 
 struct PlainSecret {
-  std::string name;  // of one of definition.target.secret_headers, whose id is still zero
+  std::string name;  // of one of secrets_of(definition.target), whose id is still zero
   SecretText value;
 };
 

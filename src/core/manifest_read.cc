@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "core/manifest.h"
 #include "core/manifest_section.h"
-#include "core/template.h"
+#include "core/manifest_target.h"
 
 namespace cronally::core {
 namespace json = boost::json;
@@ -20,8 +20,6 @@ constexpr std::array<std::string_view, 14> job_fields{
     "target", "delivery",    "overlap", "retry",    "catch_up", "paused", "kind"};
 constexpr std::array<std::string_view, 5> job_read_only{"id", "revision", "created_at",
                                                         "updated_at", "next_at"};
-constexpr std::array<std::string_view, 7> target_fields{
-    "type", "url", "method", "headers", "secret_headers", "body", "timeout"};
 constexpr std::array<std::string_view, 4> retry_fields{"attempts", "backoff_min", "backoff_max",
                                                        "age_max"};
 constexpr std::array<std::string_view, 3> catch_up_fields{"mode", "window", "limit"};
@@ -31,29 +29,11 @@ constexpr std::array<std::string_view, 2> delivery_words{"at_least_once", "at_mo
 constexpr std::array<std::string_view, 3> catch_up_words{"latest", "all", "skip"};
 constexpr std::array<std::string_view, 1> overlap_words{"allow"};
 constexpr std::array<std::string_view, 3> overlap_later{"forbid", "queue", "replace"};
-constexpr std::array<std::string_view, 1> target_words{"http"};
-constexpr std::array<std::string_view, 6> target_later{"sns",    "sqs",         "ecs",
-                                                       "lambda", "eventbridge", "exec"};
 
 constexpr Duration horizon_max = std::chrono::days{18263};  // 50 years
-constexpr Range<Duration> timeout_range{1s, 900s};
 constexpr Range<Duration> backoff_range{10ms, 24h};
 constexpr Range<Duration> age_range{1s, 168h};     // a week
 constexpr Range<Duration> window_range{1s, 720h};  // 30 days: what the ledger keeps
-
-// A choice of which some words belong to a later version, and say so.
-std::optional<std::size_t> choice_of(Section& section, std::string_view name, Words words,
-                                     Words later) {
-  const json::value* value = section.find(name);
-  if (value && value->is_string())
-    for (const std::string_view word : later)
-      if (std::string_view(value->get_string()) == word) {
-        section.fault(name, quote(word) + " comes with a later version; for now only " +
-                                list_words(words) + " is there");
-        return std::nullopt;
-      }
-  return section.choice(name, words);
-}
 
 class JobReader {
  public:
@@ -200,137 +180,17 @@ class JobReader {
       return job_.fault("target", "is missing; give {\"type\": \"http\", \"url\": ...}");
     const json::object* object = job_.object("target");
     if (!object) return;
-    Section target(*object, job_.pointer_of("target"), faults_);
-    // Of another type nothing else can be judged.
-    if (target.find("type") && !choice_of(target, "type", target_words, target_later)) return;
-    target.allow(target_fields);
-    read_url(target);
-    read_method(target);
-    read_headers(target);
-    read_secret_headers(target);
-    read_body(target);
-    definition().target.timeout = target.duration("timeout", timeout_range).value_or(30s);
-  }
-
-  void read_url(Section& target) {
-    if (!target.find("url")) return target.fault("url", "is missing; give an http or https URL");
-    const std::optional<std::string> url = target.text("url");
-    if (!url) return;
-    if (auto fault = url_fault(*url)) return target.fault("url", std::move(*fault));
-    definition().target.url = *url;
-  }
-
-  void read_method(Section& target) {
-    const std::string method = target.text("method").value_or("POST");
-    const bool upper = method.size() <= 32 && !method.empty() &&
-                       std::ranges::all_of(method, [](char c) { return c >= 'A' && c <= 'Z'; });
-    if (!upper)
-      return target.fault("method",
-                          "must be an HTTP method in capital letters, such as POST or GET");
-    if (method == "CONNECT" || method == "TRACE")
-      return target.fault("method", method + " delivers nothing; use POST, PUT, GET or another");
-    definition().target.method = method;
-  }
-
-  // Notes a name that is no header's, is reserved, or stands there twice.
-  bool judge_header_name(Section& section, std::string_view name) {
-    if (auto fault = header_name_fault(name)) {
-      section.fault(name, std::move(*fault));
-      return false;
-    }
-    std::string low(name);
-    for (char& c : low)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (std::ranges::find(header_names_, low) == header_names_.end()) {
-      header_names_.push_back(std::move(low));
-      return true;
-    }
-    section.fault(name,
-                  "stands there twice; headers compare without case, and one name is either "
-                  "plain or secret");
-    return false;
-  }
-
-  bool judge_header_value(Section& section, std::string_view name, std::string_view value) {
-    std::optional<std::string> fault = header_value_fault(value);
-    if (!fault)
-      if (const Result<void> known = check_placeholders(value); !known)
-        fault = known.error().message;
-    if (fault) section.fault(name, std::move(*fault));
-    return !fault;
-  }
-
-  bool judge_header_count(Section& target, std::string_view name, const json::object& headers) {
-    if (headers.size() + definition().target.headers.size() <= headers_max) return true;
-    target.fault(name, "must have at most " + std::to_string(headers_max) +
-                           " headers, plain and secret together");
-    return false;
-  }
-
-  void read_headers(Section& target) {
-    const json::object* headers = target.object("headers");
-    if (!headers || !judge_header_count(target, "headers", *headers)) return;
-    Section section(*headers, target.pointer_of("headers"), faults_);
-    for (const json::key_value_pair& pair : *headers) {
-      if (pair.value().is_null() || !judge_header_name(section, pair.key())) continue;
-      const std::optional<std::string> value = section.text(pair.key());
-      if (value && judge_header_value(section, pair.key(), *value))
-        definition().target.headers.push_back({pair.key(), *value});
-    }
-  }
-
-  const SecretHeader* stored_secret(std::string_view name) const {
-    if (!context_.stored) return nullptr;
-    for (const SecretHeader& header : context_.stored->definition.target.secret_headers)
-      if (std::ranges::equal(header.name, name, [](char a, char b) {
-            const auto low = [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; };
-            return low(a) == low(b);
-          }))
-        return &header;
-    return nullptr;
-  }
-
-  void read_secret_headers(Section& target) {
-    const json::object* headers = target.object("secret_headers");
-    if (!headers || !judge_header_count(target, "secret_headers", *headers)) return;
-    Section section(*headers, target.pointer_of("secret_headers"), faults_);
-    for (const json::key_value_pair& pair : *headers) {
-      if (pair.value().is_null() || !judge_header_name(section, pair.key())) continue;
-      const std::optional<std::string> value = section.text(pair.key());
-      if (value) read_secret_header(section, pair.key(), *value);
-    }
-  }
-
-  void read_secret_header(Section& section, std::string_view name, const std::string& value) {
-    std::vector<SecretHeader>& into = definition().target.secret_headers;
-    if (value != secret_mask) {
-      // A secret is sent as it is: braces in it are no placeholders.
-      if (auto fault = header_value_fault(value)) return section.fault(name, std::move(*fault));
-      into.push_back({std::string(name), {}});
-      result_.secrets.push_back({std::string(name), SecretText(value)});
-      return;
-    }
-    const SecretHeader* stored = stored_secret(name);
-    if (!stored)
-      return section.fault(name, "is *** (unchanged), but nothing is stored; give the value");
-    into.push_back({std::string(name), stored->secret});
-  }
-
-  void read_body(Section& target) {
-    std::optional<std::string> body = target.text("body");
-    if (!body) return;
-    if (body->size() > body_bytes_max)
-      return target.fault("body", "must have at most " + std::to_string(body_bytes_max) + " bytes");
-    if (body->contains('\0')) return target.fault("body", "must not hold U+0000");
-    if (const Result<void> known = check_placeholders(*body); !known)
-      return target.fault("body", known.error().message);
-    definition().target.body = std::move(body);
+    const Target* stored = context_.stored ? &context_.stored->definition.target : nullptr;
+    ReadTarget target =
+        core::read_target(Section(*object, job_.pointer_of("target"), faults_), stored);
+    definition().target = std::move(target.target);
+    result_.secrets = std::move(target.secrets);
   }
 
   void read_policies() {
     const std::optional<std::size_t> delivery = job_.choice("delivery", delivery_words);
     if (delivery) definition().delivery = static_cast<DeliveryMode>(*delivery);
-    choice_of(job_, "overlap", overlap_words, overlap_later);
+    job_.choice("overlap", overlap_words, overlap_later);
     static const json::object nothing;
     const json::object* given = job_.object("retry");
     Section retry(given ? *given : nothing, job_.pointer_of("retry"), faults_);
@@ -374,7 +234,6 @@ class JobReader {
   Faults faults_;
   Section job_;
   ReadJob result_;
-  std::vector<std::string> header_names_;  // of both kinds, in lower case
 };
 
 }  // namespace

@@ -125,6 +125,17 @@ std::optional<std::size_t> Section::choice(std::string_view name, Words words) {
   return std::nullopt;
 }
 
+std::optional<std::size_t> Section::choice(std::string_view name, Words words, Words later) {
+  const json::value* value = find(name);
+  if (value && value->is_string() && holds(later, std::string_view(value->get_string()))) {
+    fault(name, quote(std::string_view(value->get_string())) +
+                    " comes with a later version; for now only " + list_words(words) +
+                    (words.size() == 1 ? " is there" : " are there"));
+    return std::nullopt;
+  }
+  return choice(name, words);
+}
+
 const json::object* Section::object(std::string_view name) {
   const json::value* value = find(name);
   if (!value) return nullptr;

@@ -46,6 +46,8 @@ class Section {
   std::optional<std::int64_t> integer(std::string_view name, Range<std::int64_t> range);
   std::optional<Duration> duration(std::string_view name, Range<Duration> range);
   std::optional<std::size_t> choice(std::string_view name, Words words);
+  // Of words that belong to a later version it is said so.
+  std::optional<std::size_t> choice(std::string_view name, Words words, Words later);
   const boost::json::object* object(std::string_view name);
 
   void fault(std::string_view name, std::string detail);

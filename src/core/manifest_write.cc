@@ -39,7 +39,11 @@ json::value text_or_null(std::string_view text) {
   return text.empty() ? json::value() : json::value(text);
 }
 
-json::object write_target(const HttpTarget& target) {
+json::value value_or_null(const std::optional<std::string>& text) {
+  return text ? json::value(*text) : json::value();
+}
+
+json::object write_one(const HttpTarget& target) {
   json::object headers;
   for (const Header& header : target.headers) headers[header.name] = header.value;
   json::object secret_headers;
@@ -50,8 +54,31 @@ json::object write_target(const HttpTarget& target) {
           {"method", target.method},
           {"headers", std::move(headers)},
           {"secret_headers", std::move(secret_headers)},
-          {"body", target.body ? json::value(*target.body) : json::value()},
+          {"body", value_or_null(target.body)},
           {"timeout", format_duration(target.timeout)}};
+}
+
+json::object write_one(const SnsTarget& target) {
+  json::object attributes;
+  for (const SnsAttribute& attribute : target.message_attributes)
+    std::visit([&](const auto& value) { attributes[attribute.name] = value; }, attribute.value);
+  json::value credentials;
+  if (target.credentials)
+    credentials = {{"access_key_id", target.credentials->access_key_id},
+                   {sns_secret_name, secret_mask}};
+  return {{"type", "sns"},
+          {"topic_arn", target.topic_arn},
+          {"region", value_or_null(target.region)},
+          {"message", value_or_null(target.message)},
+          {"subject", value_or_null(target.subject)},
+          {"message_attributes", std::move(attributes)},
+          {"message_group_id", value_or_null(target.message_group_id)},
+          {"credentials", std::move(credentials)},
+          {"timeout", format_duration(target.timeout)}};
+}
+
+json::object write_target(const Target& target) {
+  return std::visit([](const auto& one) { return write_one(one); }, target);
 }
 
 json::object write_retry(const Retry& retry) {

@@ -33,7 +33,8 @@ NextStep after_failure(const Tried& tried) {
     return Outcome::End{Verdict::failed, Reason::exhausted};
   }
   // A clock that was stepped back may show a time before the run is due at all.
-  const Instant again = std::max(tried.now + backoff(tried), tried.run.due);
+  const Duration wait = tried.result.repeat == Repeat::at_once ? Duration::zero() : backoff(tried);
+  const Instant again = std::max(tried.now + wait, tried.run.due);
   const Instant first = tried.run.first_attempt_at.value_or(attempted_at(tried.result));
   if (again > first + tried.age_max) return Outcome::End{Verdict::failed, Reason::too_old};
   return Outcome::Again{again};
@@ -67,6 +68,7 @@ NextStep next_step(const Tried& tried) {
     return Outcome::End{Verdict::succeeded, Reason::none};
   }
   if (answered && result.status == 410) return Outcome::End{Verdict::failed, Reason::gone};
+  if (result.repeat == Repeat::never) return Outcome::End{Verdict::failed, Reason::refused};
   if (tried.delivery == DeliveryMode::at_most_once) {
     if (result.fate == Fate::unknown) return Outcome::End{Verdict::unknown, Reason::fate_unknown};
     return Outcome::End{Verdict::failed, Reason::exhausted};

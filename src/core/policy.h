@@ -29,12 +29,14 @@ struct Tried {
   double jitter = 0;  // in [0, 1): the share of the backoff that is waited
 };
 
-// INTERFACES §3. A 2xx succeeds, 410 fails for good (gone). At most once: any other answer, and a
+// INTERFACES §3. A 2xx succeeds, 410 fails for good (gone), as does a result that says never to
+// repeat it (refused). At most once: any other answer, and a
 // request that never left, fail (exhausted); an unknown fate ends unknown (fate_unknown). At least
 // once: everything else is a recorded failure; the run fails when `retry.attempts` of them are
 // recorded (exhausted) or the next attempt would begin later than `age_max` after the first
 // (too_old); else it goes again after min(backoff_min * 2^failures, backoff_max) * jitter, or
-// after Retry-After (which counts up to backoff_max), whichever is later.
+// after Retry-After (which counts up to backoff_max), whichever is later; where the result says at
+// once, nothing is waited for.
 NextStep next_step(const Tried& tried);
 
 // The run's age limit: what the job says, else the smaller of 1 h and the time from this

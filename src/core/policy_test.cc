@@ -81,6 +81,27 @@ TEST(NextStep, NeverRepeatsAtMostOnce) {
   });
 }
 
+AttemptResult answered(int code, Repeat repeat) {
+  AttemptResult result = status(code);
+  result.repeat = repeat;
+  return result;
+}
+
+TEST(NextStep, HeedsWhatTheResultSaysOfARepeat) {
+  const auto once = DeliveryMode::at_most_once;
+  const auto refused = ends(Verdict::failed, Reason::refused);
+  check({
+      {"refused for good", answered(403, Repeat::never), refused},
+      {"refused for good, at most once", answered(403, Repeat::never), refused, 0, once},
+      {"a success all the same", answered(200, Repeat::never), ends(Verdict::succeeded)},
+      {"at once", answered(403, Repeat::at_once), again(0s)},
+      {"at once is an attempt too", answered(403, Repeat::at_once),
+       ends(Verdict::failed, Reason::exhausted), 4},
+      {"at once, at most once", answered(403, Repeat::at_once),
+       ends(Verdict::failed, Reason::exhausted), 0, once},
+  });
+}
+
 TEST(NextStep, DoublesTheBackoffUpToItsMaximum) {
   check({
       {"first", status(500), again(1s), 0, {}, start, 1.0},

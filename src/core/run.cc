@@ -41,7 +41,8 @@ constexpr std::array reasons{Word{Reason::none, "none"},
                              Word{Reason::catch_up_skip, "catch_up_skip"},
                              Word{Reason::catch_up_window, "catch_up_window"},
                              Word{Reason::catch_up_limit, "catch_up_limit"},
-                             Word{Reason::restored, "restored"}};
+                             Word{Reason::restored, "restored"},
+                             Word{Reason::refused, "refused"}};
 
 template <class T, std::size_t n>
 std::string_view text_in(const std::array<Word<T>, n>& words, T value) {

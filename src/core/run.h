@@ -40,6 +40,7 @@ enum class Reason : std::uint8_t {
   catch_up_window,   // skipped: older than catch_up.window when it could be claimed
   catch_up_limit,    // skipped: more than catch_up.limit were missed
   restored,          // skipped: due between a backup and its restore; unknown: open in the backup
+  refused,           // failed: the target refused the request in a way that no retry mends
 };
 
 std::string_view text_of(RunKind kind);
@@ -59,12 +60,22 @@ enum class Fate : std::uint8_t {
   withdrawn,  // called back before the first byte; the attempt number was not used
 };
 
+// What an attempt that failed says itself about a next one.
+enum class Repeat : std::uint8_t {
+  by_policy,  // after the job's backoff
+  at_once,    // what stood in the way is gone: nothing is waited for
+  never,      // it would be refused each time
+};
+
 // How an attempt ended. `status` is 0 unless answered. `response` is the first 64 KiB.
 struct AttemptResult {
   Fate fate = Fate::unknown;
   int status = 0;
   std::optional<Duration> retry_after;
-  std::string error;  // one line for a person; empty when answered
+  Repeat repeat = Repeat::by_policy;  // for the next step only; the ledger does not keep it
+  // One line for a person; empty when an HTTP target answered. Another target's answer may be told
+  // here: "AuthorizationError: …".
+  std::string error;
   std::string response;
   std::optional<Instant> first_byte_at;  // nullopt when nothing left
   Instant ended_at;

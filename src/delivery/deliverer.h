@@ -35,7 +35,8 @@ struct Delivery {
   Fence fence;
   Instant scheduled_at;
   std::shared_ptr<const core::JobDefinition> definition;  // the revision to send
-  // Unsealed, shared by all attempts of the revision; null: none.
+  // The secrets of the definition's target (core::secrets_of), unsealed, shared by all attempts of
+  // the revision; null: none.
   std::shared_ptr<const std::vector<SecretHeaderValue>> secret_headers;
   std::shared_ptr<const core::SigningKey> signing_key;  // the account's; null: unsigned
   std::shared_ptr<SendGate> gate;                       // pending

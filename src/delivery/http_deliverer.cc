@@ -7,37 +7,17 @@
 #include <utility>
 
 #include "base/hmac.h"
-#include "base/json_text.h"
 #include "base/percent.h"
-#include "base/text.h"
 #include "core/template.h"
+#include "delivery/attempt_texts.h"
 #include "runtime/clock.h"
 
 namespace cronally::delivery {
 namespace {
 
-// What stands in the headers and placeholders of one attempt, as texts.
-struct Texts {
-  core::TemplateValues values;
-  std::string fence;
-  std::int64_t timestamp = 0;  // whole seconds of the attempt
-};
-
-Texts texts_of(const Delivery& delivery, Instant at) {
-  const std::int64_t seconds =
-      std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
-  return {.values = {.run_id = delivery.run.text(),
-                     .job_id = delivery.job.text(),
-                     .job_name = delivery.definition->name,
-                     .scheduled_at = format_instant(delivery.scheduled_at),
-                     .attempt = fmt::format_int(delivery.attempt).str()},
-          .fence = fmt::format_int(delivery.fence.value).str(),
-          .timestamp = seconds};
-}
-
 // W3C Trace Context: one trace a run, one parent an attempt, sampled; both derived, so that a
 // receiver's trace leads back to the run.
-std::string traceparent(const Delivery& delivery, const Texts& texts) {
+std::string traceparent(const Delivery& delivery, const AttemptTexts& texts) {
   std::string trace = texts.values.run_id;
   std::erase(trace, '-');
   const Sha256 digest = sha256(trace + '/' + texts.values.attempt);
@@ -46,17 +26,6 @@ std::string traceparent(const Delivery& delivery, const Texts& texts) {
 
 bool takes_default_body(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
-}
-
-std::string default_body(const Texts& texts) {
-  return fmt::format(
-      R"({{"type":"cronally.run","job":"{}","run":"{}","scheduled_at":"{}","attempt":{}}})",
-      texts.values.job_id, texts.values.run_id, texts.values.scheduled_at, texts.values.attempt);
-}
-
-bool looks_like_json(std::string_view body) {
-  const std::size_t first = body.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
 }
 
 bool contains_name(std::string_view text, std::string_view part) {
@@ -105,11 +74,16 @@ bool has_header(const std::vector<net::HttpHeader>& headers, std::string_view na
       headers, [&](const net::HttpHeader& field) { return net::equal_names(field.name, name); });
 }
 
-std::vector<net::HttpHeader> own_headers(const Delivery& delivery, const Texts& texts,
+// Who routes deliveries gives this deliverer HTTP targets only.
+const core::HttpTarget& target_of(const Delivery& delivery) {
+  return std::get<core::HttpTarget>(delivery.definition->target);
+}
+
+std::vector<net::HttpHeader> own_headers(const Delivery& delivery, const AttemptTexts& texts,
                                          std::string_view body) {
   const core::TemplateValues& values = texts.values;
   std::vector<net::HttpHeader> out;
-  out.reserve(16 + delivery.definition->target.headers.size());
+  out.reserve(16 + target_of(delivery).headers.size());
   out.push_back({"webhook-id", values.run_id});
   out.push_back({"Idempotency-Key", values.run_id});
   out.push_back({"Cronally-Run", values.run_id});
@@ -128,9 +102,9 @@ std::vector<net::HttpHeader> own_headers(const Delivery& delivery, const Texts& 
 }
 
 // The job's headers with placeholders, then its secret ones, which are sent as they are.
-void add_job_headers(const Delivery& delivery, const Texts& texts,
+void add_job_headers(const Delivery& delivery, const AttemptTexts& texts,
                      std::vector<net::HttpHeader>& out) {
-  for (const core::Header& field : delivery.definition->target.headers) {
+  for (const core::Header& field : target_of(delivery).headers) {
     if (is_reserved(field.name)) continue;
     out.push_back({field.name, core::render(field.value, texts.values, core::Place::header)});
   }
@@ -153,8 +127,8 @@ core::Fate fate_of(net::Fate fate) {
 }  // namespace
 
 net::HttpRequest compose_http(const Delivery& delivery, Instant at, const std::string& user_agent) {
-  const core::HttpTarget& target = delivery.definition->target;
-  const Texts texts = texts_of(delivery, at);
+  const core::HttpTarget& target = target_of(delivery);
+  const AttemptTexts texts = attempt_texts(delivery, at);
   const std::string_view content_type = content_type_of(target);
   net::HttpRequest out;
   out.method = target.method;

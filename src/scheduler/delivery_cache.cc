@@ -9,12 +9,7 @@ namespace {
 
 // What an entry takes in memory, roughly: the parts of a definition that can be long, and the rest.
 std::size_t bytes_of(const core::JobDefinition& definition) {
-  std::size_t bytes = 1024 + definition.target.url.size() + definition.description.size();
-  if (definition.target.body) bytes += definition.target.body->size();
-  for (const auto& header : definition.target.headers) {
-    bytes += header.name.size() + header.value.size();
-  }
-  return bytes;
+  return 1024 + definition.description.size() + core::text_bytes(definition.target);
 }
 
 }  // namespace

@@ -42,8 +42,9 @@ class Deliveries : public testing::Test {
     store::JobDraft draft{.id = JobId{uuid_v4(++ids, 3)}};
     draft.definition.name = "job-" + std::to_string(ids);
     draft.definition.schedule = "@every 1h";
-    draft.definition.target.url = "https://example.com/";
-    if (!body.empty()) draft.definition.target.body = std::move(body);
+    core::HttpTarget target{.url = "https://example.com/"};
+    if (!body.empty()) target.body = std::move(body);
+    draft.definition.target = std::move(target);
     auto made = database->jobs().create_jobs(account, {draft}, store::Existing::fail, {});
     const auto job = std::get<std::vector<core::Job>>(made.value()).at(0);
     return {job.no, job.revision};
@@ -62,13 +63,17 @@ class Deliveries : public testing::Test {
   std::uint64_t ids = 0;
 };
 
+std::optional<std::string> body_of(const DeliveryCache::Found& found) {
+  return std::get<core::HttpTarget>(found.job->definition->target).body;
+}
+
 TEST_F(Deliveries, WhatWasPreparedIsAtHand) {
   const auto key = create("hello");
   EXPECT_FALSE(cache->find(key));
   cache->prepare({key});
   const auto found = cache->find(key);
   ASSERT_TRUE(found);
-  EXPECT_EQ(found->job->definition->target.body, "hello");
+  EXPECT_EQ(body_of(*found), "hello");
   EXPECT_EQ(found->job->definition->name, "job-1");
 }
 
@@ -79,9 +84,9 @@ TEST_F(Deliveries, EachOfThoseLoadedIsInItsPlace) {
   cache->prepare({known});
   const auto found = cache->load({known, gone, unknown});
   ASSERT_EQ(found.size(), 3U);
-  EXPECT_EQ(found[0]->job->definition->target.body, "a");
+  EXPECT_EQ(body_of(*found[0]), "a");
   EXPECT_FALSE(found[1]);
-  EXPECT_EQ(found[2]->job->definition->target.body, "b");
+  EXPECT_EQ(body_of(*found[2]), "b");
 }
 
 TEST_F(Deliveries, ANewSigningSecretSignsWhatStartsMoreThanFiveSecondsLater) {

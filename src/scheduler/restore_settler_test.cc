@@ -50,7 +50,7 @@ class RestoreSettling : public testing::Test {
     store::JobDraft draft{.id = JobId{uuid_v4(++ids, 3)}};
     draft.definition.name = name;
     draft.definition.schedule = schedule;
-    draft.definition.target.url = "https://example.com/";
+    draft.definition.target = core::HttpTarget{.url = "https://example.com/"};
     auto made = database->jobs().create_jobs(account, {draft}, store::Existing::fail, {});
     return std::get<std::vector<core::Job>>(made.value()).at(0);
   }

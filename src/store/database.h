@@ -51,7 +51,7 @@ struct JobPlan {
   core::DeliveryMode delivery = core::DeliveryMode::at_least_once;
   core::Retry retry;
   core::CatchUp catch_up;
-  std::string destination;  // core::destination_of(target.url)
+  std::string destination;  // core::destination_of(target)
 };
 
 struct Acquisition {
@@ -143,7 +143,7 @@ struct NewSecret {
 struct JobDraft {
   JobId id;
   core::JobDefinition definition;
-  std::vector<NewSecret> secrets;  // those of definition.target.secret_headers that are new
+  std::vector<NewSecret> secrets;  // those of definition.target that are new
 };
 
 enum class Existing : std::uint8_t { fail, replace };

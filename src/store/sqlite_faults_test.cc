@@ -38,8 +38,9 @@ JobDraft draft_named(const std::string& name, std::size_t body_bytes = 0) {
   JobDraft draft{.id = JobId{uuid_v4(++ids, static_cast<std::uint64_t>(::getpid()))}};
   draft.definition.name = name;
   draft.definition.schedule = "@every 1s";
-  draft.definition.target.url = "https://example.com/";
-  if (body_bytes > 0) draft.definition.target.body = std::string(body_bytes, 'x');
+  core::HttpTarget target{.url = "https://example.com/"};
+  if (body_bytes > 0) target.body = std::string(body_bytes, 'x');
+  draft.definition.target = std::move(target);
   return draft;
 }
 

@@ -42,8 +42,8 @@ class SqliteFiles : public testing::Test {
     JobDraft draft{.id = JobId{uuid_v4(static_cast<std::uint64_t>(number), 1)}};
     draft.definition.name = "job " + std::to_string(number);
     draft.definition.schedule = "@never";
-    draft.definition.target.url = "https://example.com/";
-    draft.definition.target.body = std::string(body_bytes, 'x');
+    draft.definition.target =
+        core::HttpTarget{.url = "https://example.com/", .body = std::string(body_bytes, 'x')};
     ASSERT_TRUE(database->jobs().create_jobs(account, {draft}, Existing::fail, {}));
   }
 
@@ -138,7 +138,7 @@ class Load {
     JobDraft made{.id = JobId{uuid_v4(++ids_, 2)}};
     made.definition.name = name;
     made.definition.schedule = "@never";
-    made.definition.target.url = "https://example.com/";
+    made.definition.target = core::HttpTarget{.url = "https://example.com/"};
     return made;
   }
   std::atomic<int> written_ = 0;

@@ -46,7 +46,7 @@ class SqliteRestore : public testing::Test {
     JobDraft draft{.id = JobId{uuid_v4(1, 1)}};
     draft.definition.name = job;
     draft.definition.schedule = "@never";
-    draft.definition.target.url = "https://example.com/";
+    draft.definition.target = core::HttpTarget{.url = "https://example.com/"};
     ASSERT_TRUE((*database)->jobs().create_jobs({1}, {draft}, Existing::fail, {}));
   }
 

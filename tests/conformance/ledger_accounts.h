@@ -211,7 +211,7 @@ TEST_P(LedgerAccounts, AnAnswerIsRememberedForADay) {
 TEST_P(LedgerAccounts, SecretsOfADeletedJobAreErasedByItsReplan) {
   auto made = definition("report");
   auto secret = fresh_secret_id();
-  made.target.secret_headers = {{"X-Key", secret}};
+  std::get<core::HttpTarget>(made.target).secret_headers = {{"X-Key", secret}};
   auto created = jobs().create_jobs(account(), {{fresh_job_id(), made, {{secret, "sealed"}}}},
                                     store::Existing::fail, std::nullopt);
   ASSERT_TRUE(created);
@@ -227,12 +227,12 @@ TEST_P(LedgerAccounts, ASecretReplacedByAnEditIsErasedOnceNoRunIsOpen) {
   auto made = definition("report");
   auto first = fresh_secret_id();
   auto second = fresh_secret_id();
-  made.target.secret_headers = {{"X-Key", first}};
+  std::get<core::HttpTarget>(made.target).secret_headers = {{"X-Key", first}};
   auto created = jobs().create_jobs(account(), {{fresh_job_id(), made, {{first, "sealed 1"}}}},
                                     store::Existing::fail, std::nullopt);
   ASSERT_TRUE(created);
   auto job = std::get<std::vector<core::Job>>(*created).at(0);
-  made.target.secret_headers = {{"X-Key", second}};
+  std::get<core::HttpTarget>(made.target).secret_headers = {{"X-Key", second}};
   auto changed = jobs().change_job(account(), {job.id, made, {{second, "sealed 2"}}}, 1);
   ASSERT_TRUE(changed);
   replanned(*changed, core::Replan::Change::changed);

@@ -350,10 +350,11 @@ TEST_P(SpineChanges, GiveBackEveryField) {
   made.description = "line\nbreak";
   made.labels = {{"team", "ops"}, {"a.b", ""}};
   made.anchor = at(-7us);
-  made.target.method = "PUT";
-  made.target.headers = {{"X-A", "1"}, {"X-A", "2"}};
-  made.target.body = "";
-  made.target.timeout = 2500ms;
+  auto& target = std::get<core::HttpTarget>(made.target);
+  target.method = "PUT";
+  target.headers = {{"X-A", "1"}, {"X-A", "2"}};
+  target.body = "";
+  target.timeout = 2500ms;
   made.catch_up.mode = core::CatchUpMode::skip;
   auto job = create(made);
   world->reopen();
@@ -386,11 +387,31 @@ TEST_P(SpineChanges, LeaveEveryRevisionReadable) {
   EXPECT_FALSE(read[4]);
 }
 
+TEST_P(SpineChanges, BringATopicAndItsSecretAlong) {
+  auto made = definition("topic");
+  SecretId secret{uuid_v4(6, 1)};
+  made.target = core::SnsTarget{.topic_arn = "arn:aws:sns:eu-west-1:123456789012:reports.fifo",
+                                .message = "{{run.id}}",
+                                .message_attributes = {{"a", "text"}, {"b", 7}},
+                                .credentials = {{"AKIAIOSFODNN7EXAMPLE", secret}}};
+  auto created =
+      jobs().create_jobs(world->account(), {{fresh_job_id(), made, {{secret, "sealed"}}}},
+                         store::Existing::fail, std::nullopt);
+  ASSERT_TRUE(created);
+  auto job = std::get<std::vector<core::Job>>(*created).at(0);
+  EXPECT_EQ(job.definition, made);
+  auto deliverable = spine().read_deliverables({{job.no, 1}}).at(0);
+  ASSERT_TRUE(deliverable);
+  EXPECT_EQ(deliverable->definition, made);
+  EXPECT_THAT(deliverable->sealed_headers, ElementsAre(std::pair("secret_access_key", "sealed")));
+  EXPECT_THAT(deliverable->sealed_ids, ElementsAre(secret));
+}
+
 TEST_P(SpineChanges, BringTheirSecretsAlong) {
   auto made = definition("report");
   SecretId first{uuid_v4(5, 1)};
   SecretId second{uuid_v4(5, 2)};
-  made.target.secret_headers = {{"X-Key", first}, {"X-Other", second}};
+  std::get<core::HttpTarget>(made.target).secret_headers = {{"X-Key", first}, {"X-Other", second}};
   auto created = jobs().create_jobs(
       world->account(), {{fresh_job_id(), made, {{second, "sealed two"}, {first, "sealed one"}}}},
       store::Existing::fail, std::nullopt);
@@ -403,7 +424,7 @@ TEST_P(SpineChanges, BringTheirSecretsAlong) {
   EXPECT_THAT(deliverable->sealed_ids, ElementsAre(first, second));
   // One is replaced, one stays.
   SecretId third{uuid_v4(5, 3)};
-  made.target.secret_headers = {{"X-Key", third}, {"X-Other", second}};
+  std::get<core::HttpTarget>(made.target).secret_headers = {{"X-Key", third}, {"X-Other", second}};
   ASSERT_TRUE(jobs().change_job(world->account(), {job.id, made, {{third, "sealed three"}}}, 1));
   deliverable = spine().read_deliverables({{job.no, 0}}).at(0);
   ASSERT_TRUE(deliverable);

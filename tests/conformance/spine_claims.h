@@ -93,7 +93,7 @@ TEST_P(SpineClaims, TellTheMachineWhatAJobSays) {
   made.schedule = "0 9 * * MON";
   made.zone = "Europe/Riga";
   made.dst = cron::Dst::skip;
-  made.target.url = "http://Example.com:8080/x?y={{run.id}}";
+  made.target = core::HttpTarget{.url = "http://Example.com:8080/x?y={{run.id}}"};
   made.delivery = core::DeliveryMode::at_most_once;
   made.retry = {.attempts = 1, .backoff_min = 2s, .backoff_max = 9s, .age_max = 7min};
   made.catch_up = {.mode = core::CatchUpMode::all, .window = 2h, .limit = 17};

@@ -55,7 +55,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     core::JobDefinition made;
     made.name = name;
     made.schedule = "@every 1s";
-    made.target.url = "https://example.com/hook";
+    made.target = core::HttpTarget{.url = "https://example.com/hook"};
     return made;
   }
 

@@ -62,7 +62,7 @@ store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan
           .delivery = definition.delivery,
           .retry = definition.retry,
           .catch_up = definition.catch_up,
-          .destination = core::destination_of(definition.target.url)};
+          .destination = core::destination_of(definition.target)};
 }
 
 store::Acquisition ModelStore::acquire(NodeId node,
@@ -241,9 +241,9 @@ void ModelStore::revise(JobRecord& record, const store::JobDraft& draft, Replan:
   deliverable->job = job.id;
   deliverable->account = record.account;
   deliverable->definition = job.definition;
-  for (const auto& header : job.definition.target.secret_headers) {
-    deliverable->sealed_headers.emplace_back(header.name, secrets_.at(header.secret));
-    deliverable->sealed_ids.push_back(header.secret);
+  for (const auto& secret : core::secrets_of(job.definition.target)) {
+    deliverable->sealed_headers.emplace_back(secret.name, secrets_.at(secret.secret));
+    deliverable->sealed_ids.push_back(secret.secret);
   }
   deliverables_[job.no][job.revision] = std::move(deliverable);
   changed_.notify_all();

@@ -11,7 +11,8 @@ const AccountNo account{1};
 core::JobDefinition World::draw_definition() {
   core::JobDefinition definition;
   definition.schedule = "@every " + std::to_string(dice_.between(10, 140) * 100) + "ms";
-  definition.target.url = dice_.chance(0.5) ? "https://a.example" : "https://b.example";
+  definition.target =
+      core::HttpTarget{.url = dice_.chance(0.5) ? "https://a.example" : "https://b.example"};
   definition.delivery =
       dice_.chance(0.3) ? core::DeliveryMode::at_most_once : core::DeliveryMode::at_least_once;
   definition.retry = {.attempts = static_cast<std::int32_t>(dice_.between(1, 6)),

@@ -193,8 +193,8 @@ void BatchWriter::erase_unused_secrets(const core::Replan& replan) {
     auto newest = db_.use("definition_newest");
     newest.bind(replan.job);
     if (!newest.step()) return;
-    for (const auto& header : definition_of(newest.view(0)).target.secret_headers) {
-      std::erase(unused, header.secret);
+    for (const auto& secret : core::secrets_of(definition_of(newest.view(0)).target)) {
+      std::erase(unused, secret.secret);
     }
   }
   for (const auto& id : unused) db_.use("secret_delete").bind(id).run();

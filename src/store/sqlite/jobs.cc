@@ -69,7 +69,7 @@ void bind_plan(Statement& statement, const core::Job& job) {
       .bind(definition.catch_up.mode)
       .bind(definition.catch_up.window)
       .bind(definition.catch_up.limit)
-      .bind(core::destination_of(definition.target.url));
+      .bind(core::destination_of(definition.target));
 }
 
 Instant anchor_at(Instant stamp) { return std::chrono::floor<std::chrono::milliseconds>(stamp); }

@@ -37,12 +37,12 @@ std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, R
     deliverable->account = {row.integer(1)};
     deliverable->definition = definition_of(row.view(2));
   }
-  for (const auto& header : deliverable->definition.target.secret_headers) {
+  for (const auto& secret : core::secrets_of(deliverable->definition.target)) {
     auto row = db.use("secret_read");
-    row.bind(header.secret);
+    row.bind(secret.secret);
     if (!row.step()) return nullptr;  // erased: no live revision uses it
-    deliverable->sealed_headers.emplace_back(header.name, row.text(0));
-    deliverable->sealed_ids.push_back(header.secret);
+    deliverable->sealed_headers.emplace_back(secret.name, row.text(0));
+    deliverable->sealed_ids.push_back(secret.secret);
   }
   return deliverable;
 }

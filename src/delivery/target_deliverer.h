@@ -1,0 +1,23 @@
+// Each delivery to the deliverer of its target's type: the one that a driver knows.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "delivery/deliverer.h"
+
+namespace cronally::delivery {
+
+// Both must outlive it. Any thread.
+class TargetDeliverer : public Deliverer {
+ public:
+  TargetDeliverer(Deliverer& http, Deliverer& sns) : http_(http), sns_(sns) {}
+
+  void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) override;
+
+ private:
+  Deliverer& http_;
+  Deliverer& sns_;
+};
+
+}  // namespace cronally::delivery
