@@ -35,6 +35,15 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
+std::string form_encode(std::span<const std::pair<std::string, std::string>> fields) {
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    if (!out.empty()) out += '&';
+    out += percent_encode(name) + "=" + percent_encode(value);
+  }
+  return out;
+}
+
 std::optional<std::string> percent_decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -30,5 +30,11 @@ TEST(Percent, RefusesABrokenEscape) {
   }
 }
 
+TEST(FormEncode, WritesPairsInTheirOrder) {
+  const std::pair<std::string, std::string> fields[] = {{"b c", "x&y=1"}, {"a", ""}, {"a", "+"}};
+  EXPECT_EQ(form_encode(fields), "b%20c=x%26y%3D1&a=&a=%2B");
+  EXPECT_EQ(form_encode({}), "");
+}
+
 }  // namespace
 }  // namespace cronally

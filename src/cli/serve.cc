@@ -18,7 +18,11 @@
 #include "base/json_text.h"
 #include "cli/exit_code.h"
 #include "core/secret_context.h"
+#include "delivery/aws_credentials.h"
+#include "delivery/aws_sources.h"
 #include "delivery/http_deliverer.h"
+#include "delivery/sns_deliverer.h"
+#include "delivery/target_deliverer.h"
 #include "net/http_server.h"
 #include "runtime/files.h"
 #include "runtime/log.h"
@@ -159,6 +163,11 @@ class StopSignals {
 class Server {
  public:
   explicit Server(const ServeOptions& options) : options_(options), dir_(options.data_dir) {}
+  ~Server() {
+    if (credentials_) credentials_->stop();
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   // False: it waited as a standby and was told to stop.
   Result<bool> start();
@@ -168,6 +177,7 @@ class Server {
   Result<bool> take_lock();
   Result<void> stand_by(Result<runtime::FileLock>& lock);
   Result<void> open_data();
+  void start_deliveries();
   void start_scheduler();
   Result<void> start_api();
   Result<void> listen();
@@ -184,8 +194,13 @@ class Server {
   std::optional<runtime::FileLock> lock_;
   std::optional<runtime::Vault> vault_;
   std::unique_ptr<store::Database> database_;
+  core::AwsEndpoints endpoints_;
+  std::unique_ptr<delivery::AwsSources> sources_;
+  std::unique_ptr<delivery::AwsCredentialsStore> credentials_;
+  std::unique_ptr<delivery::SnsDeliverer> sns_;  // outlives the results of the client
   std::unique_ptr<net::HttpClient> client_;
-  std::unique_ptr<delivery::HttpDeliverer> deliverer_;
+  std::unique_ptr<delivery::HttpDeliverer> http_deliverer_;
+  std::unique_ptr<delivery::TargetDeliverer> deliverer_;
   std::unique_ptr<scheduler::JobCompiler> compiler_;
   std::unique_ptr<delivery::NoticeSender> sender_;
   std::unique_ptr<scheduler::FailureNotifier> notifier_;
@@ -201,10 +216,14 @@ class Server {
 
 Result<bool> Server::start() {
   if (auto address = parse_listen(options_.listen); !address) return fail(address.error());
+  auto endpoints = core::AwsEndpoints::of(delivery::aws_variables());
+  if (!endpoints) return fail(endpoints.error());
+  endpoints_ = std::move(*endpoints);
   connections_.emplace(runtime::raise_open_files_limit());
   runtime::add_process_metrics(metrics_, CRONALLY_VERSION, clock_.wall());
   if (auto taken = take_lock(); !taken || !*taken) return taken;
   if (auto opened = open_data(); !opened) return fail(opened.error());
+  start_deliveries();
   start_scheduler();
   if (auto started = start_api(); !started) return fail(started.error());
   return true;
@@ -259,15 +278,25 @@ Result<void> Server::open_data() {
   return verify_vault(*database_, *vault_);
 }
 
-void Server::start_scheduler() {
+void Server::start_deliveries() {
   const std::string agent = "Cronally/" + std::string(CRONALLY_VERSION);
   client_ = std::make_unique<net::HttpClient>(
       net::HttpClientOptions{.user_agent = agent, .connections_max = connections_->deliveries},
       clock_);
-  deliverer_ = std::make_unique<delivery::HttpDeliverer>(
+  http_deliverer_ = std::make_unique<delivery::HttpDeliverer>(
       delivery::HttpDelivererOptions{.user_agent = agent}, *client_, clock_);
-  compiler_ = std::make_unique<scheduler::JobCompiler>(zones_);
+  sources_ = std::make_unique<delivery::AwsSources>(delivery::AwsSourcesParts{
+      .variables = delivery::aws_variables(), .endpoints = endpoints_, .clock = clock_});
+  credentials_ =
+      std::make_unique<delivery::AwsCredentialsStore>([this] { return sources_->fetch(); }, clock_);
+  sns_ = std::make_unique<delivery::SnsDeliverer>(delivery::SnsDelivererParts{
+      .endpoints = endpoints_, .client = *client_, .credentials = *credentials_, .clock = clock_});
+  deliverer_ = std::make_unique<delivery::TargetDeliverer>(*http_deliverer_, *sns_);
   sender_ = std::make_unique<delivery::NoticeSender>(*client_, clock_, agent);
+}
+
+void Server::start_scheduler() {
+  compiler_ = std::make_unique<scheduler::JobCompiler>(zones_, endpoints_);
   notifier_ = std::make_unique<scheduler::FailureNotifier>(scheduler::FailureNotifier::Parts{
       .notices = database_->notices(), .sender = *sender_, .vault = *vault_, .clock = clock_});
   counter_ = std::make_unique<scheduler::SpanCounter>(database_->spine(), *compiler_);
@@ -382,7 +411,8 @@ int serve(const ServeOptions& options) {
   if (!started) {
     std::fprintf(stderr, "cronally: %s\n", started.error().message.c_str());
     const std::string& code = started.error().code;
-    if (code == "invalid_listen") return static_cast<int>(ExitCode::usage);
+    if (code == "invalid_listen" || code == "invalid_endpoint")
+      return static_cast<int>(ExitCode::usage);
     return static_cast<int>(code == "already_running" ? ExitCode::conflict : ExitCode::failure);
   }
   if (*started) server.run_until_stopped();

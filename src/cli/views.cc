@@ -61,7 +61,26 @@ void add_pairs(Facts& facts, const std::string& name, const json::object* pairs,
   }
 }
 
+void add_sns_target(Facts& facts, const json::object& target) {
+  add(facts, "target", "SNS " + shown(target, "topic_arn"));
+  add(facts, "region", shown(target, "region"));
+  if (const json::object* credentials = object_at(target, "credentials"))
+    add(facts, "access key", shown(*credentials, "access_key_id"));
+  add(facts, "subject", shown(target, "subject"));
+  if (const std::string message = text_at(target, "message"); !message.empty())
+    facts.emplace_back("message", first_line(message, 80));
+  if (const json::object* attributes = object_at(target, "message_attributes"))
+    for (const json::key_value_pair& pair : *attributes)
+      facts.emplace_back("attribute", printable(pair.key()) + "=" +
+                                          printable(pair.value().is_string()
+                                                        ? std::string(pair.value().get_string())
+                                                        : json::serialize(pair.value())));
+  add(facts, "message group", shown(target, "message_group_id"));
+  add(facts, "timeout", shown(target, "timeout"));
+}
+
 void add_target(Facts& facts, const json::object& target) {
+  if (text_at(target, "type") == "sns") return add_sns_target(facts, target);
   add(facts, "target", shown(target, "method") + " " + shown(target, "url"));
   add_pairs(facts, "header", object_at(target, "headers"), ": ");
   add_pairs(facts, "secret header", object_at(target, "secret_headers"), ": ");
@@ -100,7 +119,9 @@ std::string answer_of(const json::object& attempt, std::size_t columns) {
   const std::string error = text_at(attempt, "error");
   if (!status || *status == 0)
     return error.empty() ? "" : first_line("no answer: " + error, columns);
-  const std::string line = first_line(text_at(attempt, "response"), columns);
+  // What a target's answer says in its own words is told as the error.
+  const std::string line =
+      first_line(error.empty() ? text_at(attempt, "response") : error, columns);
   return fmt::format("{:.0f}{}{}", *status, line.empty() ? "" : " ", line);
 }
 

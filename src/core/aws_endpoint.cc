@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <ranges>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -66,6 +67,9 @@ Result<std::string> endpoint_url(std::string_view variable, std::string url) {
                             variable, quote(url)));
   }
   while (url.ends_with('/')) url.pop_back();
+  const std::size_t path = std::min(url.find('/', url.find("://") + 3), url.size());
+  for (std::size_t at = 0; at < path; ++at)
+    if (url[at] >= 'A' && url[at] <= 'Z') url[at] = static_cast<char>(url[at] + 32);
   return url;
 }
 
@@ -110,6 +114,15 @@ std::string region_of(const SnsTarget& target) {
 
 std::string aws_destination(std::string_view service, std::string_view region) {
   return fmt::format("{}{}:{}", destination_prefix, service, region);
+}
+
+UrlParts url_parts(std::string_view url) {
+  const std::size_t start = url.find("://") + 3;
+  const std::size_t path = std::min(url.find('/', start), url.size());
+  std::string host(url.substr(start, path - start));
+  const std::string_view own_port = url.starts_with("https:") ? ":443" : ":80";
+  if (host.ends_with(own_port)) host.resize(host.size() - own_port.size());
+  return {std::move(host), path == url.size() ? "/" : std::string(url.substr(path))};
 }
 
 Result<AwsEndpoints> AwsEndpoints::of(const AwsVariables& variables) {

@@ -41,6 +41,14 @@ std::string region_of(const SnsTarget& target);
 // "aws:sns:eu-west-1": the destination of jobs to that service and region, whatever its endpoint.
 std::string aws_destination(std::string_view service, std::string_view region);
 
+// What a signature says of a URL (without query): the Host field as HTTP clients write it, with the
+// port unless it is the scheme's own, and the path, "/" at least.
+struct UrlParts {
+  std::string host;
+  std::string path;
+};
+UrlParts url_parts(std::string_view url);
+
 // How the environment of the server leads to the services.
 class AwsEndpoints {
  public:

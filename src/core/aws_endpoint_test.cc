@@ -77,6 +77,25 @@ TEST(AwsEndpoints, AreThoseOfTheEnvironment) {
   }
 }
 
+TEST(AwsEndpoints, HaveAHostAndAPathToSign) {
+  struct Row {
+    const char* url;
+    const char* host;
+    const char* path;
+  };
+  const Row rows[] = {{"https://sns.eu-west-1.amazonaws.com", "sns.eu-west-1.amazonaws.com", "/"},
+                      {"https://a:443/", "a", "/"},
+                      {"http://a:80/x/", "a", "/x/"},
+                      {"http://a:443", "a:443", "/"},
+                      {"http://[::1]:4566/x", "[::1]:4566", "/x"}};
+  for (const Row& row : rows) {
+    EXPECT_EQ(url_parts(row.url).host, row.host);
+    EXPECT_EQ(url_parts(row.url).path, row.path);
+  }
+  EXPECT_EQ(AwsEndpoints::of({{"AWS_ENDPOINT_URL", "HTTP://LocalHost:1/X/"}})->url("sns", "r"),
+            "http://localhost:1/X");
+}
+
 TEST(AwsEndpoints, OfNoUrlNameTheVariable) {
   for (const char* url :
        {"localhost:4566", "ftp://a", "http://u:p@a", "http://a?b=c", "http://a#b"}) {

@@ -34,10 +34,10 @@ bool holds(Words words, std::string_view word) {
 
 }  // namespace
 
-std::string list_words(Words words) {
+std::string list_words(Words words, std::string_view last) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    if (i > 0) text += i + 1 == words.size() ? " " + std::string(last) + " " : ", ";
     text += words[i];
   }
   return text;
@@ -128,9 +128,10 @@ std::optional<std::size_t> Section::choice(std::string_view name, Words words) {
 std::optional<std::size_t> Section::choice(std::string_view name, Words words, Words later) {
   const json::value* value = find(name);
   if (value && value->is_string() && holds(later, std::string_view(value->get_string()))) {
+    const std::string there = words.size() == 1 ? "only " + list_words(words) + " is there"
+                                                : list_words(words, "and") + " are there";
     fault(name, quote(std::string_view(value->get_string())) +
-                    " comes with a later version; for now only " + list_words(words) +
-                    (words.size() == 1 ? " is there" : " are there"));
+                    " comes with a later version; for now " + there);
     return std::nullopt;
   }
   return choice(name, words);

@@ -20,7 +20,7 @@ using Faults = std::vector<FieldError>;
 using Words = std::span<const std::string_view>;
 
 // "a, b or c".
-std::string list_words(Words words);
+std::string list_words(Words words, std::string_view last = "or");
 
 template <class T>
 struct Range {

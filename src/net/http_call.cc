@@ -90,7 +90,9 @@ struct Route {
 Result<Route> route_of(const Call& request) {
   auto origin = read_origin(origin_text(request.url));
   if (!origin) return fail(origin.error());
-  auto proxy = proxy_for(*origin, [](const char* name) { return std::getenv(name); });
+  auto proxy = proxy_for(*origin, [&](const char* name) -> const char* {
+    return request.proxies ? std::getenv(name) : nullptr;
+  });
   if (!proxy) return fail(proxy.error());
   return Route{std::move(*origin), std::move(*proxy)};
 }

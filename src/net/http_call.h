@@ -1,5 +1,6 @@
-// One HTTP exchange that blocks: the command line's client of our own API. Unlike deliveries it
-// honours proxy variables (net/http_proxy.h; not for loopback).
+// One HTTP exchange that blocks: the command line's client of our own API, and what fetches a
+// server's credentials. Unlike deliveries it may honour proxy variables (net/http_proxy.h; not for
+// loopback), and no address is refused to it: nothing that a job says leads here.
 #pragma once
 
 #include <string>
@@ -17,6 +18,7 @@ struct Call {
   std::vector<HttpHeader> headers;
   std::string body;
   Duration timeout = std::chrono::seconds{30};  // for all of it; zero: none (a backup's download)
+  bool proxies = true;                          // honour proxy variables
 };
 
 struct CallAnswer {

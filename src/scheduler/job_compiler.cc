@@ -44,7 +44,8 @@ bool JobCompiler::unreadable(const store::JobPlan& plan, const core::PlannedJob&
          std::holds_alternative<cron::Never>(job.schedule);
 }
 
-core::DestinationNo JobCompiler::destination(const std::string& origin) {
+core::DestinationNo JobCompiler::destination(const std::string& stored) {
+  const std::string origin = endpoints_.origin(stored);
   std::lock_guard lock(mutex_);
   auto next = static_cast<core::DestinationNo>(destinations_.size());
   return destinations_.try_emplace(origin, next).first->second;

@@ -4,7 +4,9 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
+#include "core/aws_endpoint.h"
 #include "core/planner.h"
 #include "runtime/zone_loader.h"
 #include "store/database.h"
@@ -15,7 +17,9 @@ namespace cronally::scheduler {
 // an installation has few destinations, and each costs its text once.
 class JobCompiler {
  public:
-  explicit JobCompiler(runtime::ZoneLoader& zones) : zones_(zones) {}
+  // `endpoints`: where the server reaches the services that destinations name ("aws:sns:…").
+  explicit JobCompiler(runtime::ZoneLoader& zones, core::AwsEndpoints endpoints = {})
+      : zones_(zones), endpoints_(std::move(endpoints)) {}
 
   // A schedule was checked when the job was written, so a failure here means that this host lacks
   // its zone or that the row was damaged. Codes: those of parse_schedule, "invalid_zone".
@@ -32,9 +36,10 @@ class JobCompiler {
   std::uint64_t zones_replaced() const { return zones_.replaced(); }
 
  private:
-  core::DestinationNo destination(const std::string& origin);
+  core::DestinationNo destination(const std::string& stored);
 
   runtime::ZoneLoader& zones_;
+  const core::AwsEndpoints endpoints_;
   std::mutex mutex_;
   std::unordered_map<std::string, core::DestinationNo> destinations_;
 };
