@@ -1,5 +1,5 @@
 // Checks answers against openapi.json, as far as that document goes: $ref, type, required,
-// properties, items, enum, minimum, additionalProperties.
+// properties, items, enum, minimum, additionalProperties, oneOf.
 #pragma once
 
 #include <boost/json.hpp>
@@ -46,6 +46,8 @@ class SchemaCheck {
                        const std::string& at) const {
     namespace json = boost::json;
     const json::object& schema = resolve(schema_or_ref).as_object();
+    if (const json::value* alternatives = schema.if_contains("oneOf"))
+      return mismatch_of_all(value, alternatives->as_array(), at);
     if (const json::value* type = schema.if_contains("type"); type && !has_type(value, *type))
       return at + ": wrong type";
     if (const json::value* words = schema.if_contains("enum")) {
@@ -72,6 +74,20 @@ class SchemaCheck {
     const auto* ref = object ? object->if_contains("$ref") : nullptr;
     if (!ref) return value;
     return document_.at_pointer(std::string(ref->as_string()).substr(1));
+  }
+
+  // "" when exactly one alternative fits.
+  std::string mismatch_of_all(const boost::json::value& value,
+                              const boost::json::array& alternatives, const std::string& at) const {
+    std::string faults;
+    int fitting = 0;
+    for (const boost::json::value& alternative : alternatives) {
+      const std::string fault = mismatch(value, alternative, at);
+      fitting += fault.empty() ? 1 : 0;
+      faults += fault + "; ";
+    }
+    return fitting == 1 ? ""
+                        : at + ": fits " + std::to_string(fitting) + " of its kinds: " + faults;
   }
 
   std::string object_mismatch(const boost::json::object& value, const boost::json::object& schema,

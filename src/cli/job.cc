@@ -220,6 +220,22 @@ void add_target_flags(CLI::App& app, JobFlags& flags) {
   text_flag(app, "--timeout", "LENGTH", flags.timeout, "For one request; 30s by default.");
 }
 
+void add_sns_flags(CLI::App& app, JobFlags& flags) {
+  text_flag(app, "--sns-topic", "ARN", flags.sns_topic, "Where to: a topic of Amazon SNS.");
+  text_flag(app, "--sns-region", "REGION", flags.sns_region, "If it is not the topic's.");
+  text_flag(app, "--sns-access-key-id", "ID", flags.sns_access_key_id,
+            "A key of the job's own; without one, the server's credentials.");
+  text_flag(app, "--sns-secret-access-key", "@FILE", flags.sns_secret_access_key,
+            "Its secret, kept sealed; from a file, or - for standard input.");
+  text_flag(app, "--message", "TEXT", flags.message, "The message.");
+  text_flag(app, "--message-file", "FILE", flags.message_file, "The message from a file, or - .");
+  text_flag(app, "--subject", "TEXT", flags.subject, "The message's subject.");
+  text_flag(app, "--message-group-id", "ID", flags.message_group_id,
+            "Its group; of a FIFO topic the job's id by default.");
+  texts_flag(app, "--message-attribute", "NAME=VALUE", flags.message_attributes,
+             "A text or a whole number; again for more.");
+}
+
 void add_policy_flags(CLI::App& app, JobFlags& flags) {
   text_flag(app, "--attempts", "N", flags.attempts,
             "Failures until a run has failed; 5 by default.");
@@ -249,11 +265,14 @@ void add_add(Tree& tree, CLI::App& group) {
        {"cronally job add report --cron '0 9 * * MON-FRI' --zone Europe/Riga --url "
         "https://example.com/report",
         "cronally job add ping --every 30s --url https://example.com/ping --secret-header "
-        "Authorization=@token.txt"}},
+        "Authorization=@token.txt",
+        "cronally job add orders --every 1h --sns-topic arn:aws:sns:eu-west-1:123456789012:orders "
+        "--message 'count {{scheduled_at}}'"}},
       [flags](Session& session) { return add(session, *flags); });
   text_flag(app, "NAME", "", flags->name, "The job's name, unique in the account.")->required();
   add_schedule_flags(app, *flags);
   add_target_flags(app, *flags);
+  add_sns_flags(app, *flags);
   add_policy_flags(app, *flags);
 }
 
@@ -271,9 +290,12 @@ void add_edit(Tree& tree, CLI::App& group) {
   text_flag(app, "--name", "NAME", flags->name, "The new name.");
   add_schedule_flags(app, *flags);
   add_target_flags(app, *flags);
+  add_sns_flags(app, *flags);
   add_policy_flags(app, *flags);
   texts_flag(app, "--remove-header", "NAME", flags->remove_headers,
              "Drop a header, plain or secret.");
+  texts_flag(app, "--remove-message-attribute", "NAME", flags->remove_message_attributes,
+             "Drop an attribute of the message.");
   texts_flag(app, "--remove-label", "NAME", flags->remove_labels, "Drop a label.");
 }
 

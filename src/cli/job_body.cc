@@ -185,13 +185,84 @@ void write_body(Writer& writer, json::object& target, const JobFlags& flags,
   if (flags.body_file) writer.key("body").outcome(target, inputs.file(*flags.body_file));
 }
 
-void write_target(Writer& writer, json::object& body, const JobFlags& flags,
-                  const JobInputs& inputs) {
-  json::object target;
-  if (!writer.editing()) {
-    if (!flags.url) return writer.fail_with("a job needs a target", "give --url URL.");
-    target["type"] = "http";
+// "7" is a number, and any other text a text; "a=7" of an order number and the like stays what the
+// topic's filter policies compare it with.
+json::value attribute_value(const std::string& text) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  const bool whole = read.ec == std::errc() && read.ptr == end && std::to_string(number) == text;
+  return whole ? json::value(number) : json::value(text);
+}
+
+json::object write_message_attributes(Writer& writer, const JobFlags& flags) {
+  json::object attributes;
+  for (const std::string& text : flags.message_attributes) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      writer.fail_with("--message-attribute takes NAME=VALUE, not " + quote(text));
+      break;
+    }
+    attributes[text.substr(0, equals)] = attribute_value(text.substr(equals + 1));
   }
+  for (const std::string& name : flags.remove_message_attributes) attributes[name] = nullptr;
+  return attributes;
+}
+
+void write_credentials(Writer& writer, json::object& target, const JobFlags& flags,
+                       const JobInputs& inputs) {
+  const auto& id = flags.sns_access_key_id;
+  const auto& secret = flags.sns_secret_access_key;
+  if (!id && !secret) return;
+  if (id && writer.reset(*id)) {
+    target["credentials"] = nullptr;
+    return;
+  }
+  if (!writer.editing() && (!id || !secret))
+    return writer.fail_with("credentials are a pair",
+                            "give --sns-access-key-id with --sns-secret-access-key, or neither to "
+                            "use those of the server.");
+  json::object credentials;
+  if (id) credentials["access_key_id"] = *id;
+  if (secret) {
+    if (*secret != "-" && (!secret->starts_with('@') || secret->size() == 1))
+      return writer.fail_with(
+          "a secret in the argument list can be read by every user of this machine",
+          "--sns-secret-access-key takes @FILE, or - for standard input.");
+    writer.key("secret_access_key").outcome(credentials, inputs.secret(*secret));
+  }
+  target["credentials"] = std::move(credentials);
+}
+
+void write_sns_target(Writer& writer, json::object& target, const JobFlags& flags,
+                      const JobInputs& inputs) {
+  if (flags.sns_topic) target["topic_arn"] = *flags.sns_topic;
+  writer.text(target, "region", flags.sns_region);
+  if (flags.message && flags.message_file)
+    return writer.fail_with("give one of --message and --message-file");
+  writer.text(target, "message", flags.message);
+  if (flags.message_file) writer.key("message").outcome(target, inputs.file(*flags.message_file));
+  writer.text(target, "subject", flags.subject);
+  writer.text(target, "message_group_id", flags.message_group_id);
+  if (json::object attributes = write_message_attributes(writer, flags); !attributes.empty())
+    target["message_attributes"] = std::move(attributes);
+  if (!writer.failed()) write_credentials(writer, target, flags, inputs);
+}
+
+bool has_sns_flags(const JobFlags& flags) {
+  return flags.sns_topic || flags.sns_region || flags.sns_access_key_id ||
+         flags.sns_secret_access_key || flags.message || flags.message_file || flags.subject ||
+         flags.message_group_id || !flags.message_attributes.empty() ||
+         !flags.remove_message_attributes.empty();
+}
+
+bool has_http_flags(const JobFlags& flags) {
+  return flags.url || flags.method || !flags.headers.empty() || !flags.secret_headers.empty() ||
+         !flags.remove_headers.empty() || flags.body || flags.body_file;
+}
+
+void write_http_target(Writer& writer, json::object& target, const JobFlags& flags,
+                       const JobInputs& inputs) {
   if (flags.url) target["url"] = *flags.url;
   writer.text(target, "method", flags.method);
   if (json::object headers = write_headers(writer, flags); !headers.empty())
@@ -202,6 +273,25 @@ void write_target(Writer& writer, json::object& body, const JobFlags& flags,
   for (const std::string& name : flags.remove_headers) (*secrets)[name] = nullptr;
   if (!secrets->empty()) target["secret_headers"] = std::move(*secrets);
   write_body(writer, target, flags, inputs);
+}
+
+void write_target(Writer& writer, json::object& body, const JobFlags& flags,
+                  const JobInputs& inputs) {
+  const bool sns = has_sns_flags(flags);
+  if (sns && has_http_flags(flags))
+    return writer.fail_with("a job has one target",
+                            "give the flags of an HTTP target (--url and others) or those of an "
+                            "SNS topic (--sns-topic and others).");
+  json::object target;
+  if (!writer.editing()) {
+    if (!flags.url && !flags.sns_topic)
+      return writer.fail_with("a job needs a target", "give --url URL or --sns-topic ARN.");
+    target["type"] = sns ? "sns" : "http";
+  }
+  if (sns)
+    write_sns_target(writer, target, flags, inputs);
+  else
+    write_http_target(writer, target, flags, inputs);
   writer.key("timeout").duration(target, "--timeout", flags.timeout);
   if (!target.empty()) body["target"] = std::move(target);
 }

@@ -30,6 +30,15 @@ struct JobFlags {
   std::vector<std::string> secret_headers;  // "K=@FILE" or "K=-"
   std::optional<std::string> body;
   std::optional<std::string> body_file;
+  std::optional<std::string> sns_topic;
+  std::optional<std::string> sns_region;
+  std::optional<std::string> sns_access_key_id;
+  std::optional<std::string> sns_secret_access_key;  // "@FILE" or "-"
+  std::optional<std::string> message;
+  std::optional<std::string> message_file;
+  std::optional<std::string> subject;
+  std::optional<std::string> message_group_id;
+  std::vector<std::string> message_attributes;  // "K=V"
   std::optional<std::string> timeout;
   std::optional<std::string> attempts;
   std::optional<std::string> backoff_min;
@@ -42,15 +51,17 @@ struct JobFlags {
   std::optional<std::string> description;
   std::vector<std::string> labels;  // "k=v"
   bool paused = false;
-  std::vector<std::string> remove_headers;  // edit only
-  std::vector<std::string> remove_labels;   // edit only
+  std::vector<std::string> remove_headers;             // edit only
+  std::vector<std::string> remove_message_attributes;  // edit only
+  std::vector<std::string> remove_labels;              // edit only
 };
 
 // What the flags need from outside.
 struct JobInputs {
   std::function<Outcome<std::string>(const std::string& text)> instant;  // --at, --anchor: RFC 3339
   std::function<Outcome<std::string>(const std::string& source)> secret;  // "@FILE" or "-"
-  std::function<Outcome<std::string>(const std::string& path)> file;      // --body-file
+  // --body-file, --message-file
+  std::function<Outcome<std::string>(const std::string& path)> file;
 };
 
 enum class JobUse { add, edit };

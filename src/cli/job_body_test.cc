@@ -67,6 +67,38 @@ TEST(JobBody, TargetTakesHeadersSecretsAndABody) {
   EXPECT_EQ(body({.headers = {"nothing"}}), "refused: --header takes NAME:VALUE");
 }
 
+TEST(JobBody, ATopicIsATargetOfItsOwn) {
+  JobFlags flags{.name = "n", .never = true, .sns_topic = "arn"};
+  EXPECT_EQ(body(flags, JobUse::add),
+            R"({"name":"n","schedule":"@never","target":{"type":"sns","topic_arn":"arn"}})");
+  EXPECT_EQ(body({.sns_region = "r", .message = "m", .subject = "s", .message_group_id = "g"}),
+            R"({"target":{"region":"r","message":"m","subject":"s","message_group_id":"g"}})");
+  EXPECT_EQ(body({.message_file = "f"}), R"({"target":{"message":"body in f"}})");
+  EXPECT_EQ(body({.subject = "default", .timeout = "2m"}),
+            R"({"target":{"subject":null,"timeout":"2m"}})");
+  EXPECT_EQ(body({.message_attributes = {"a=7", "b=07", "c=x=y", "d=99999999999999999999"},
+                  .remove_message_attributes = {"e"}}),
+            R"({"target":{"message_attributes":{"a":7,"b":"07","c":"x=y",)"
+            R"("d":"99999999999999999999","e":null}}})");
+  EXPECT_EQ(body({.message = "x", .message_file = "f"}),
+            "refused: give one of --message and --message-file");
+  EXPECT_EQ(body({.url = "http://h/", .message = "x"}), "refused: a job has one target");
+  flags.sns_topic.reset();
+  flags.message = "x";
+  EXPECT_EQ(body(flags, JobUse::add), "refused: a job needs a target");
+}
+
+TEST(JobBody, AnAccessKeyIsAPairThatCanBeDropped) {
+  EXPECT_EQ(body({.sns_access_key_id = "AKIA", .sns_secret_access_key = "-"}),
+            R"({"target":{"credentials":{"access_key_id":"AKIA",)"
+            R"("secret_access_key":"content of -"}}})");
+  EXPECT_EQ(body({.sns_secret_access_key = "@f"}),
+            R"({"target":{"credentials":{"secret_access_key":"content of @f"}}})");
+  EXPECT_EQ(body({.sns_access_key_id = "default"}), R"({"target":{"credentials":null}})");
+  const JobFlags half{.name = "n", .never = true, .sns_topic = "arn", .sns_access_key_id = "AKIA"};
+  EXPECT_EQ(body(half, JobUse::add), "refused: credentials are a pair");
+}
+
 TEST(JobBody, PoliciesAreCheckedHereSoThatTheFlagIsNamed) {
   EXPECT_EQ(body({.attempts = "3", .backoff_min = "2s", .backoff_max = "1m", .age_max = "1h"}),
             R"({"retry":{"attempts":3,"backoff_min":"2s","backoff_max":"1m","age_max":"1h"}})");
@@ -118,6 +150,18 @@ TEST(JobBody, ASecretIsNeverTakenFromTheArgumentListNorRepeated) {
               "a secret in the argument list can be read by every user of this machine");
     EXPECT_NE(made.error().advice.find("=@FILE"), std::string::npos) << made.error().advice;
     EXPECT_EQ(text_of(made.error()).find("hunter2"), std::string::npos);
+  }
+}
+
+TEST(JobBody, NorIsTheSecretOfAnAccessKey) {
+  for (const char* secret : {"hunter2", "@", ""}) {
+    const Outcome<json::object> made =
+        job_body({.sns_secret_access_key = secret}, JobUse::edit, inputs());
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().exit, ExitCode::usage);
+    EXPECT_EQ(made.error().message,
+              "a secret in the argument list can be read by every user of this machine");
+    EXPECT_EQ(made.error().advice, "--sns-secret-access-key takes @FILE, or - for standard input.");
   }
 }
 
