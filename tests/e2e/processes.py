@@ -1,6 +1,7 @@
 """The real programs under test: a server on a data directory, and the receiver of deliveries.
 
-CRONALLY_BIN and CRONALLY_RECEIVER choose other programs than those of the release build.
+CRONALLY_BIN, CRONALLY_RECEIVER and CRONALLY_AWS_FAKE choose other programs than those of the release
+build.
 """
 
 import http.client
@@ -22,7 +23,7 @@ def program(variable, *candidates):
             return str(path)
     raise FileNotFoundError(
         f"{candidates[0]} is not built; run `cmake --preset release` and "
-        f"`ninja -C build/release cronally receiver`, or set {variable}")
+        f"`ninja -C build/release cronally receiver aws_fake`, or set {variable}")
 
 
 def cronally_program():
@@ -34,9 +35,9 @@ def receiver_program():
 
 
 def clean_environment(**more):
-    """The environment without anything that would lead a program to another server or proxy."""
+    """The environment without anything that would lead a program to another server, proxy or cloud."""
     kept = {name: value for name, value in os.environ.items()
-            if not name.startswith("CRONALLY_") and not name.lower().endswith("_proxy")}
+            if not name.startswith(("CRONALLY_", "AWS_")) and not name.lower().endswith("_proxy")}
     kept.update(LC_ALL="C.UTF-8", TZ="UTC", **more)
     return kept
 

@@ -1,0 +1,22 @@
+"""What the original service did, and does again: point, bound, figure, holds or not.
+
+    prove_original.py [--only POINT ...]
+
+Run it through `tools/prove original`. The points stand in prove_sns.py.
+"""
+
+import sys
+
+import proving
+import prove_sns
+
+POINTS = {**prove_sns.POINTS}
+
+
+def main():
+    given = proving.parser(POINTS, __doc__.split("\n", 1)[0]).parse_args()
+    return proving.prove(POINTS, given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
