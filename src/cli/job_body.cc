@@ -185,8 +185,8 @@ void write_body(Writer& writer, json::object& target, const JobFlags& flags,
   if (flags.body_file) writer.key("body").outcome(target, inputs.file(*flags.body_file));
 }
 
-// "7" is a number, and any other text a text; "a=7" of an order number and the like stays what the
-// topic's filter policies compare it with.
+// A whole number becomes one, so that a topic's filter policies can compare it; "007" and what is
+// longer than 64 bits stay texts.
 json::value attribute_value(const std::string& text) {
   std::int64_t number = 0;
   const char* end = text.data() + text.size();

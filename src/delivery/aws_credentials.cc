@@ -84,7 +84,7 @@ void AwsCredentialsStore::wait(SteadyInstant until, Then then) {
     return then(stopping());
   }
   if (!answer_known()) {
-    wanted_ = true;
+    wanted_ = wanted_ || !fetching_;  // what is under way is for all
     waits_.emplace(until, std::move(then));
     fetch_wanted_.notify_one();
     waits_changed_.notify_one();
@@ -108,7 +108,7 @@ bool AwsCredentialsStore::refused(std::uint64_t number) {
   log::warning("aws", "credentials were refused; others are looked for",
                {{"source", current_->source}});
   current_.reset();
-  wanted_ = true;
+  wanted_ = wanted_ || !fetching_;
   fetch_wanted_.notify_one();
   return refused_at_once_;
 }

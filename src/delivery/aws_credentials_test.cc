@@ -104,6 +104,7 @@ TEST(AwsCredentialsAtHand, AreFetchedOnceForAllWhoWait) {
   EXPECT_EQ(*a, *b);
   EXPECT_EQ(*a, *c);
   EXPECT_EQ(store.find(), *a);
+  store.stop();
   EXPECT_EQ(fetches.begun(), 1);
 }
 
@@ -173,6 +174,7 @@ TEST(AwsCredentialsAtHand, ThatAreRefusedGiveWayToOthers) {
   EXPECT_TRUE(store.refused((*a)->number)) << "one that was late: there are others by now";
   EXPECT_EQ(store.find(), *b);
   EXPECT_FALSE(store.refused((*b)->number)) << "again within a minute: not at once";
+  fetches.answer(fail("no_credentials", "the end"));
 }
 
 TEST(AwsCredentialsAtHand, ThatAreRefusedAndComeAgainAreNotTriedAtOnce) {
