@@ -47,7 +47,7 @@ def watched(api, aws, jobs, seconds):
     begin = load.now_us()
     time.sleep(seconds)
     end = load.now_us()
-    time.sleep(3)
+    time.sleep(5)
     return [record for record in aws.published()
             if begin <= instant_us(scheduled_of(record)) < end]
 
@@ -128,18 +128,18 @@ def prove_renewal(table, folder, given):
 
 def prove_refused(table, folder, given):
     """The stand-in ends credentials long before they say so: each end is heard from AWS alone."""
-    aws = AwsFake(folder, "--lifetime", "1h", "--early-end", "59m50s", "--container-token", "t")
+    aws = AwsFake(folder, "--lifetime", "1h", "--early-end", "59m48s", "--container-token", "t")
     server = Server(folder, "--log-level", "warning", environment=aws.environment(
         AWS_CONTAINER_CREDENTIALS_FULL_URI=aws.url + "/container-credentials",
         AWS_CONTAINER_AUTHORIZATION_TOKEN="t")).start()
     try:
-        records = watched(Client(server, checks=False), aws, steady_jobs(RATE), 15)
-        label = f"sns {RATE:,}/s, AWS calls credentials expired after 10 s"
+        records = watched(Client(server, checks=False), aws, steady_jobs(RATE), 12)
+        label = f"sns {RATE:,}/s, AWS calls credentials expired after 12 s"
         refused = sum(record["status"] == 403 for record in records)
         table.add(f"{label}: publishes refused", ">= 1", str(refused), refused >= 1)
         asked = len(aws.records("container"))
         table.add(f"{label}: searches for credentials", "2", str(asked), asked == 2)
-        add_delivery_rows(table, label, records, RATE * 15)
+        add_delivery_rows(table, label, records, RATE * 12)
     finally:
         server.kill()
         aws.stop()

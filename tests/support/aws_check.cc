@@ -4,9 +4,6 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <map>
-#include <regex>
 #include <sstream>
 #include <vector>
 
@@ -30,11 +27,11 @@ Bytes mac(const Bytes& key, std::string_view text) {
 }
 
 std::string in_hex(const Bytes& bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
+  constexpr std::string_view marks = "0123456789abcdef";
   std::string out;
   for (const unsigned char byte : bytes) {
-    out += digits[byte / 16];
-    out += digits[byte % 16];
+    out += marks[byte / 16];
+    out += marks[byte % 16];
   }
   return out;
 }
@@ -58,15 +55,44 @@ struct Authorization {
   std::vector<std::string> signed_headers;
 };
 
+// Takes `text` up to `mark`, which goes with it; what follows stays. False: there is no mark.
+bool take(std::string_view& text, std::string_view mark, std::string& into) {
+  const std::size_t at = text.find(mark);
+  if (at == std::string_view::npos) return false;
+  into = text.substr(0, at);
+  text.remove_prefix(at + mark.size());
+  return true;
+}
+
+bool consists_of(std::string_view text, std::string_view chars) {
+  return !text.empty() && text.find_first_not_of(chars) == std::string_view::npos;
+}
+
+constexpr std::string_view digits = "0123456789";
+constexpr std::string_view name_chars = "abcdefghijklmnopqrstuvwxyz0123456789-";
+constexpr std::string_view key_chars =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
 std::optional<Authorization> authorization_of(const net::Request& request) {
-  static const std::regex form(
-      "AWS4-HMAC-SHA256 Credential=([A-Za-z0-9]{16,128})/([0-9]{8})/([a-z0-9-]+)/([a-z0-9-]+)/"
-      "aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})");
-  const std::string text(request.headers.find("Authorization").value_or(""));
-  std::smatch found;
-  if (request.headers.count("Authorization") != 1 || !std::regex_match(text, found, form))
-    return std::nullopt;
-  return Authorization{found[1], found[2], found[3], found[4], found[6], split(found[5], ';')};
+  if (request.headers.count("Authorization") != 1) return std::nullopt;
+  std::string_view text = *request.headers.find("Authorization");
+  Authorization given;
+  std::string before, names;
+  const bool shaped = take(text, "AWS4-HMAC-SHA256 Credential=", before) && before.empty() &&
+                      take(text, "/", given.key) && take(text, "/", given.day) &&
+                      take(text, "/", given.region) && take(text, "/", given.service) &&
+                      take(text, "aws4_request, SignedHeaders=", before) && before.empty() &&
+                      take(text, ", Signature=", names);
+  given.signature = text;
+  given.signed_headers = split(names, ';');
+  const bool sound =
+      shaped && given.key.size() >= 16 && consists_of(given.key, key_chars) &&
+      given.day.size() == 8 && consists_of(given.day, digits) &&
+      consists_of(given.region, name_chars) && consists_of(given.service, name_chars) &&
+      given.signature.size() == 64 && consists_of(given.signature, "0123456789abcdef") &&
+      std::ranges::all_of(given.signed_headers,
+                          [](const std::string& name) { return consists_of(name, name_chars); });
+  return sound ? std::optional(given) : std::nullopt;
 }
 
 std::optional<AwsRefusal> judge_signed_headers(const net::Request& request,
@@ -84,10 +110,12 @@ std::optional<AwsRefusal> judge_signed_headers(const net::Request& request,
   return std::nullopt;
 }
 
+// "20260831T123600Z".
 std::optional<Instant> instant_of(const std::string& stamp) {
-  static const std::regex form("([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z");
-  if (!std::regex_match(stamp, form)) return std::nullopt;
-  const auto at = parse_instant(std::regex_replace(stamp, form, "$1-$2-$3T$4:$5:$6Z"));
+  if (stamp.size() != 16 || stamp[8] != 'T' || stamp[15] != 'Z') return std::nullopt;
+  const auto part = [&](std::size_t from, std::size_t count) { return stamp.substr(from, count); };
+  const auto at = parse_instant(part(0, 4) + "-" + part(4, 2) + "-" + part(6, 2) + "T" +
+                                part(9, 2) + ":" + part(11, 2) + ":" + part(13, 2) + "Z");
   return at ? std::optional(*at) : std::nullopt;
 }
 
@@ -112,14 +140,20 @@ std::optional<AwsRefusal> judge_time(Instant signed_at, Instant now) {
   return std::nullopt;
 }
 
+// Words with one blank between them.
+std::string folded(const std::string& text) {
+  std::string out;
+  for (const std::string& word : split(text, ' '))
+    if (!word.empty()) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
 std::string signature_of(const net::Request& request, const Authorization& given,
                          const std::string& stamp, const AwsKey& key) {
   std::string headers;
   for (const std::string& name : given.signed_headers) {
     const std::string value(*request.headers.find(name));
-    static const std::regex ends("^ +| +$"), inside(" +");
-    const std::string trimmed = std::regex_replace(value, ends, "");
-    headers += name + ":" + std::regex_replace(trimmed, inside, " ") + "\n";
+    headers += name + ":" + folded(value) + "\n";
   }
   std::string names;
   for (const std::string& name : given.signed_headers) names += (names.empty() ? "" : ";") + name;

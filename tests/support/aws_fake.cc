@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
 #include <thread>
 
 #include "base/check.h"
@@ -76,8 +75,38 @@ std::size_t chars_of(const std::string& text) {
       std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-bool matches(const std::string& text, const char* form) {
-  return std::regex_match(text, std::regex(form));
+constexpr std::string_view digits = "0123456789";
+constexpr std::string_view alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+// 1 to `max` characters of those, or of `more`.
+bool consists_of(std::string_view text, std::string_view chars, std::string_view more,
+                 std::size_t max) {
+  return !text.empty() && text.size() <= max &&
+         std::ranges::all_of(text, [&](char c) { return chars.contains(c) || more.contains(c); });
+}
+
+bool is_number(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return consists_of(text, digits, "", 38);
+}
+
+bool is_topic(std::string_view arn) {
+  std::vector<std::string_view> parts;
+  while (!arn.empty()) {
+    parts.push_back(arn.substr(0, arn.find(':')));
+    arn.remove_prefix(std::min(arn.size(), parts.back().size() + 1));
+  }
+  if (parts.size() != 6 || parts[0] != "arn" || parts[2] != "sns") return false;
+  std::string_view name = parts[5];
+  if (name.ends_with(".fifo")) name.remove_suffix(5);
+  return parts[1].starts_with("aws") && consists_of(parts[3], alnum, "-", 63) &&
+         parts[4].size() == 12 && consists_of(parts[4], digits, "", 12) &&
+         consists_of(name, alnum, "_-", 256);
+}
+
+bool is_fifo_id(std::string_view text) {
+  return !text.empty() && text.size() <= 128 &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; });
 }
 
 // Name, type and value of each attribute stand together, counted from 1 without a gap.
@@ -89,9 +118,9 @@ std::optional<AwsRefusal> judge_attributes(const std::map<std::string, std::stri
     const std::string entry = fmt::format("MessageAttributes.entry.{}.", number);
     const std::string name = at(form, entry + "Name"), type = at(form, entry + "Value.DataType"),
                       value = at(form, entry + "Value.StringValue");
-    if (!matches(name, "[A-Za-z0-9_.-]{1,256}") || name.starts_with("AWS.") || value.empty())
+    if (!consists_of(name, alnum, "_.-", 256) || name.starts_with("AWS.") || value.empty())
       return invalid("MessageAttributes " + name);
-    if (type != "String" && (type != "Number" || !matches(value, "-?[0-9]+")))
+    if (type != "String" && (type != "Number" || !is_number(value)))
       return invalid("MessageAttributes type " + type);
     if (!names.insert(name).second) return invalid("MessageAttributes: twice " + name);
   }
@@ -101,12 +130,11 @@ std::optional<AwsRefusal> judge_attributes(const std::map<std::string, std::stri
 }
 
 std::optional<AwsRefusal> judge_fifo(const std::map<std::string, std::string>& form, bool fifo) {
-  static const std::string id = "[\\x21-\\x7E]{1,128}";
-  if (form.contains("MessageGroupId") && !matches(at(form, "MessageGroupId"), id.c_str()))
+  if (form.contains("MessageGroupId") && !is_fifo_id(at(form, "MessageGroupId")))
     return invalid("MessageGroupId");
   if (fifo && !form.contains("MessageGroupId"))
     return invalid("The MessageGroupId parameter is required for FIFO topics");
-  if (fifo && !matches(at(form, "MessageDeduplicationId"), id.c_str()))
+  if (fifo && !is_fifo_id(at(form, "MessageDeduplicationId")))
     return invalid("MessageDeduplicationId");
   if (!fifo && form.contains("MessageDeduplicationId"))
     return invalid("MessageDeduplicationId is for FIFO topics");
@@ -115,8 +143,7 @@ std::optional<AwsRefusal> judge_fifo(const std::map<std::string, std::string>& f
 
 std::optional<AwsRefusal> judge_fields(const std::map<std::string, std::string>& form) {
   const std::string topic = at(form, "TopicArn"), message = at(form, "Message");
-  if (!matches(topic, "arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\\.fifo)?"))
-    return invalid("TopicArn");
+  if (!is_topic(topic)) return invalid("TopicArn");
   if (message.empty()) return invalid("Empty message");
   if (message.size() > message_max) return invalid("Message too long");
   if (form.contains("Subject")) {
@@ -260,7 +287,7 @@ net::Response AwsFake::assume(const net::Request& request, const Form& form) {
   const bool web = at(form, "Action") == "AssumeRoleWithWebIdentity";
   if (!web) refused = judge(request, "sts", "");
   if (!refused && (!at(form, "RoleArn").starts_with("arn:aws:iam::") ||
-                   !matches(at(form, "RoleSessionName"), "[\\w+=,.@-]{2,64}")))
+                   !consists_of(at(form, "RoleSessionName"), alnum, "_+=,.@-", 64)))
     refused = AwsRefusal{400, "ValidationError", "RoleArn or RoleSessionName"};
   if (!refused && web && at(form, "WebIdentityToken") != options_.web_identity_token)
     refused = AwsRefusal{400, "InvalidIdentityToken", "not a token of ours"};
