@@ -2,15 +2,17 @@
 
     prove_original.py [--only POINT ...]
 
-Run it through `tools/prove original`. The points stand in prove_sns.py.
+Run it through `tools/prove original`. The points stand in prove_sns.py and
+prove_standby.py.
 """
 
 import sys
 
 import proving
 import prove_sns
+import prove_standby
 
-POINTS = {**prove_sns.POINTS}
+POINTS = {**prove_sns.POINTS, **prove_standby.POINTS}
 
 
 def main():
