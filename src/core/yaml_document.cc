@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "core/manifest.h"
 #include "core/yaml_document_split.h"
 
 namespace cronally::core {
@@ -89,6 +90,9 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     const YamlPlace place = begin(mark, tag, anchor);
+    // The library's \N and \_ give a byte of Latin-1.
+    if (valid_utf8(text) != text)
+      stop(place, "the escapes \\N and \\_ are not read here; write \\u0085 and \\u00A0");
     if (awaits_key()) return add_key(place, text);
     add(place, tag == "?" ? plain_value(text) : json::value(json::string(text)));
   }

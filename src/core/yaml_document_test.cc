@@ -121,6 +121,8 @@ TEST(YamlDocument, FaultsHaveTheirPlaces) {
       {"a: *x\n", "1:4 not YAML: the referenced anchor is not defined\n"},
       {"a: !!python/object:os.system x\n",
        "1:4 tags (!) are not read here; leave it out, the field knows its type\n"},
+      {"a: \"\\N\"\n",
+       "1:4 the escapes \\N and \\_ are not read here; write \\u0085 and \\u00A0\n"},
       {"? [a]\n: 1\n", "1:3 the name of a field must be a text\n"},
       {"~: 1\n", "1:1 the name of a field must be a text\n"},
       {"%TAG ! x\n---\na: 1\n", "1:1 directives are not read here; leave the line out\n"},
