@@ -86,6 +86,13 @@ TEST(Plan, FaultsNameLineAndColumn) {
   for (const auto& [yaml, wanted] : rows) EXPECT_EQ(faults_of(yaml), wanted) << yaml;
 }
 
+TEST(Plan, FaultsBeyondAHundredAreCounted) {
+  std::string many;
+  for (int i = 0; i < 150; ++i) many += "---\nkind: jbo\n";
+  const std::string said = faults_of(many);
+  EXPECT_TRUE(said.ends_with("did you mean 'job'?\n: and 50 more\n")) << said;
+}
+
 TEST(Plan, NamesAreUniqueOverAllFiles) {
   const std::string job = "kind: job\nname: x\nschedule: '@never'\ntarget: {url: http://h/}\n";
   const Outcome<Plan> plan =

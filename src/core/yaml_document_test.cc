@@ -164,6 +164,12 @@ TEST(YamlDocument, LimitsHoldForEachDocument) {
   EXPECT_EQ(faults_of(half + half + half), "");
 }
 
+TEST(YamlDocument, LimitsHoldForAFile) {
+  EXPECT_EQ(faults_of(std::string(yaml_file_bytes_max + 1, '\n')),
+            "1:1 the file has more than 67108864 bytes\n");
+  EXPECT_EQ(faults_of(std::string(yaml_file_bytes_max, '\n')), "");
+}
+
 TEST(YamlDocument, BillionLaughsAreRefusedAtTheFirst) {
   EXPECT_EQ(faults_of("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
             "1:4 anchors (&) are not read here; write the value out in each place\n");

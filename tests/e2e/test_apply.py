@@ -2,15 +2,17 @@
 applied again, and a schema that agrees with the reader."""
 
 import json
+import pathlib
 import re
 import signal
 import subprocess
 
 import jsonschema
 import pytest
+import yaml
 
 from client import Client, segment
-from processes import clean_environment, cronally_program, wait_until
+from processes import ROOT, clean_environment, cronally_program, wait_until
 
 MANY = 3000
 TRIES_MAX = 8
@@ -195,6 +197,37 @@ def test_a_killed_apply_is_finished_by_another(cli, fresh_server, live, tmp_path
         if in_the_middle:
             return
     raise AssertionError(f"{TRIES_MAX} kills, and none hit the middle")
+
+
+# ---- the examples for CI --------------------------------------------------------------------------
+
+EXAMPLES = ROOT / "docs/examples"
+
+
+def scripts_of(name):
+    """What each example runs: the plan's script, and the one that applies."""
+    text = yaml.safe_load((EXAMPLES / name).read_text())
+    if name.startswith("gitlab"):
+        return ["\n".join(text[job]["script"]) for job in ("plan", "apply")]
+    return ["\n".join(step["run"] for step in text["jobs"][job]["steps"] if "run" in step)
+            for job in ("plan", "apply")]
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_the_examples_for_ci_plan_and_then_apply(fresh_server, live, tmp_path, name):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "jobs").symlink_to(EXAMPLES / "jobs")
+    path = f"{pathlib.Path(cronally_program()).parent}:/usr/bin:/bin"
+    environment = clean_environment(CRONALLY_URL=fresh_server.url, PATH=path, SHOP_TOKEN="s",
+                                    CRONALLY_TOKEN=fresh_server.token)
+    plan, apply = scripts_of(name)
+    for script, jobs in ((plan, []), (apply, ["shop/invoices", "shop/warm-cache"])):
+        done = subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=work, text=True,
+                              env=environment, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "+ create shop/invoices\n" in done.stdout
+        assert sorted(live()) == jobs
 
 
 # ---- the schema for editors ----------------------------------------------------------------------
