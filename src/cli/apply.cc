@@ -174,7 +174,8 @@ Written write(Session& session, const Client& client, Plan plan) {
   }
   for (const PlannedJob& job : plan.jobs) {
     if (job.step != Step::remove) continue;
-    const Outcome<json::value> gone = client.send("DELETE", path_of("/v2/jobs", job.id));
+    // One that was changed since it was read may have lost the label.
+    const Outcome<void> gone = client.remove(path_of("/v2/jobs", job.id), job.revision);
     if (!gone && gone.error().exit != ExitCode::not_found) {
       written.problem = gone.error();
       return written;

@@ -25,6 +25,10 @@ Outcome<ExitCode> export_jobs(Session& session, const Flags& flags) {
   for (const std::string& label : flags.selector) query.emplace_back("label", label);
   const Outcome<Client::List> list = client->list("/v2/jobs", query, no_limit);
   if (!list) return std::unexpected(list.error());
+  if (session.json()) {
+    session.print_json(list->json());
+    return ExitCode::ok;
+  }
   // Oldest first, so that a new job stands at the end.
   for (auto job = list->items.rbegin(); job != list->items.rend(); ++job)
     session.out() << job_yaml(*job);

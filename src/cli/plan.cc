@@ -32,6 +32,10 @@ void unmask(json::value& value) {
     for (json::key_value_pair& pair : value.get_object()) unmask(pair.value());
 }
 
+std::int64_t revision_of(const json::object& answer) {
+  return static_cast<std::int64_t>(number_at(answer, "revision").value_or(0));
+}
+
 struct StoredJob {
   core::Job job;
   json::object manifest;  // as answered, without what the server sets
@@ -220,7 +224,7 @@ class Planner {
   void judge(PlannedJob& job, const StoredJob& stored, json::object manifest,
              const json::object& answer) {
     job.id = text_at(answer, "id");
-    job.revision = static_cast<std::int64_t>(number_at(answer, "revision").value_or(0));
+    job.revision = revision_of(answer);
     // Without an anchor the grid stays as it is, unless the schedule is another.
     json::value& anchor = manifest["anchor"];
     const json::value* stored_anchor = stored.manifest.if_contains("anchor");
@@ -262,6 +266,7 @@ class Planner {
 
   void remove(const std::string& name, const json::object& answer) {
     PlannedJob job{.step = Step::remove, .name = name, .id = text_at(answer, "id")};
+    job.revision = revision_of(answer);
     if (const Result<StoredJob> stored = read_stored(answer, context_))
       job.fires_before = fires_of(stored->job.definition, stored->job.anchor, context_);
     plan_.jobs.push_back(std::move(job));
