@@ -260,7 +260,8 @@ class Planner {
     const json::value* labels = answer.if_contains("labels");
     return !context_.selector.empty() && labels && labels->is_object() &&
            std::ranges::all_of(context_.selector, [&](const auto& pair) {
-             return text_at(labels->get_object(), pair.first) == pair.second;
+             const json::value* own = labels->get_object().if_contains(pair.first);
+             return own && own->is_string() && std::string_view(own->get_string()) == pair.second;
            });
   }
 

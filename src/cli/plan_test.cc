@@ -198,6 +198,15 @@ TEST(Plan, PruneRemovesOnlyWhatCarriesTheLabel) {
             "jobs.yaml:5:10: /labels/app: is not what --selector says, 'mine'\n");
 }
 
+TEST(Plan, AnEmptyLabelIsNotAMissingOne) {
+  const std::string yaml = "kind: job\nname: new\nschedule: '@never'\ntarget: {url: http://h/}\n";
+  StoredJobs stored = live();
+  const PlanContext context = context_of({{"app", ""}}, true);
+  EXPECT_EQ(plan_of(yaml, stored, context)->count(Step::remove), 0u);
+  stored.at("report")["labels"] = {{"app", ""}};
+  EXPECT_EQ(plan_of(yaml, stored, context)->count(Step::remove), 1u);
+}
+
 TEST(Plan, AnInstantThatHasPassedIsNoFaultOfAJobThatHasIt) {
   StoredJobs stored = live();
   stored.at("report")["schedule"] = "@at 2026-11-24T11:00:00Z";
