@@ -94,6 +94,15 @@ Outcome<json::value> Client::send(std::string method, const std::string& path,
   return value_of(*answer);
 }
 
+Outcome<void> Client::remove(const std::string& path, std::int64_t revision) const {
+  net::Call call = call_of("DELETE", path);
+  call.headers.push_back({"If-Match", '"' + std::to_string(revision) + '"'});
+  const Result<net::CallAnswer> answer = session_->world().call(call);
+  if (!answer) return std::unexpected(problem_of_call(answer.error()));
+  if (!is_success(answer->status)) return std::unexpected(problem_of_answer(*answer));
+  return {};
+}
+
 Outcome<void> Client::download(const std::string& path, const std::string& file) const {
   net::Call call = call_of("POST", path);
   call.timeout = Duration::zero();

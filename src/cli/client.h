@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -37,6 +38,8 @@ class Client {
   Outcome<boost::json::object> get_object(const std::string& path) const;
   Outcome<boost::json::object> send_object(std::string method, const std::string& path,
                                            const boost::json::value& body = nullptr) const;
+  // DELETE of what is still at this revision (If-Match); otherwise a Problem with exit conflict.
+  Outcome<void> remove(const std::string& path, std::int64_t revision) const;
   // The 2xx body of a POST goes to a new file; there is no time limit.
   Outcome<void> download(const std::string& path, const std::string& file) const;
 

@@ -96,6 +96,8 @@ void add_all_verbs(Tree& tree, ServeFunction serve) {
   add_token_verbs(tree);
   add_account_verbs(tree);
   add_schedule_verbs(tree);
+  add_apply_verbs(tree);
+  add_export(tree);
   add_backup(tree);
   add_restore(tree);
   add_bench(tree);

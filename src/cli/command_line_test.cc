@@ -83,6 +83,11 @@ class CommandLine : public testing::Test {
                   return next_answer(call);
                 },
                 [this](Duration length) { paused_ += length; },
+                [this](const std::string& path) -> Result<std::vector<ManifestFile>> {
+                  const auto found = files_.find(path);
+                  if (found == files_.end()) return fail("file_missing", "no file " + quote(path));
+                  return std::vector<ManifestFile>{{path, found->second}};
+                },
                 "/data"};
     const ExitCode code = run_command_line(std::move(args), world, &fake_serve);
     return {static_cast<int>(code), out.str(), err.str()};

@@ -8,6 +8,7 @@ namespace cronally::cli {
 enum class ExitCode : int {
   ok = 0,
   failure = 1,  // it was done and did not succeed, or the server failed
+  changes = 2,  // plan, apply and diff with --detailed-exitcode: there are or were changes
   usage = 2,    // what was asked for cannot be asked: a flag, a value, a definition
   not_found = 3,
   not_allowed = 4,  // no token, or one that may not do this

@@ -60,6 +60,8 @@ void add_run_verbs(Tree& tree);
 void add_token_verbs(Tree& tree);
 void add_account_verbs(Tree& tree);
 void add_schedule_verbs(Tree& tree);  // next, explain
+void add_apply_verbs(Tree& tree);     // plan, apply, diff
+void add_export(Tree& tree);
 void add_backup(Tree& tree);
 void add_restore(Tree& tree);
 void add_bench(Tree& tree);

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -26,6 +27,12 @@ struct Streams {
   bool err_terminal = false;
 };
 
+// A file of declarations, whole.
+struct ManifestFile {
+  std::string path;  // as messages name it
+  std::string text;
+};
+
 struct World {
   Streams streams;
   // An environment variable; nullopt when it is not set.
@@ -39,6 +46,9 @@ struct World {
   std::function<Result<net::CallAnswer>(const net::Call& call, const std::string& file)> download;
   // Waits before a lost server is asked again.
   std::function<void(Duration length)> pause;
+  // The file at a path, or, where that is a directory, each *.yaml, *.yml and *.json in it (not
+  // below it) in the order of their names; at most 64 MiB each. Codes as read_file.
+  std::function<Result<std::vector<ManifestFile>>(const std::string& path)> read_manifests;
   // The default data directory of this user; --data-dir and CRONALLY_DATA_DIR stand over it.
   std::string data_dir_default;
 };

@@ -81,6 +81,10 @@ boost::json::object patch_job(const JobDefinition& stored, const boost::json::ob
 // Merges by RFC 7396 §2.
 void merge_patch(boost::json::object& target, const boost::json::object& patch);
 
+// All fields that a person writes, in the order of the documentation, the defaults written out.
+// Definitions that mean the same give the same, but for the order of labels and headers.
+boost::json::object write_manifest(const JobDefinition& definition);
+
 // All fields, in the order of the documentation.
 boost::json::object write_job(const Job& job, std::optional<Instant> next_at);
 

@@ -89,7 +89,9 @@ json::object write_retry(const Retry& retry) {
       {"age_max", retry.age_max ? json::value(format_duration(*retry.age_max)) : json::value()}};
 }
 
-json::object write_definition(const JobDefinition& definition) {
+}  // namespace
+
+json::object write_manifest(const JobDefinition& definition) {
   json::object labels;
   for (const auto& [key, value] : definition.labels) labels[key] = value;
   const CatchUp& catch_up = definition.catch_up;
@@ -110,6 +112,8 @@ json::object write_definition(const JobDefinition& definition) {
             {"limit", catch_up.limit}}},
           {"paused", definition.paused}};
 }
+
+namespace {
 
 bool equal_without_case(std::string_view a, std::string_view b) {
   const auto low = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -182,7 +186,7 @@ void merge_patch(json::object& target, const json::object& patch) {
 }
 
 json::object patch_job(const JobDefinition& stored, const json::object& patch) {
-  json::object whole = write_definition(stored);
+  json::object whole = write_manifest(stored);
   const int attempts_default = stored.delivery == DeliveryMode::at_most_once ? 1 : 5;
   if (stored.retry.attempts == attempts_default) whole["retry"].get_object().erase("attempts");
   const json::value* target = patch.if_contains("target");
@@ -202,7 +206,7 @@ json::object patch_job(const JobDefinition& stored, const json::object& patch) {
 
 json::object write_job(const Job& job, std::optional<Instant> next_at) {
   json::object whole{{"id", job.id.text()}};
-  json::object definition = write_definition(job.definition);
+  json::object definition = write_manifest(job.definition);
   for (json::key_value_pair& pair : definition) whole[pair.key()] = std::move(pair.value());
   whole["anchor"] = format_instant(job.anchor);
   whole["revision"] = job.revision;
