@@ -2,17 +2,18 @@
 
     prove_original.py [--only POINT ...]
 
-Run it through `tools/prove original`. The points stand in prove_sns.py and
-prove_standby.py.
+Run it through `tools/prove original`. The points stand in prove_sns.py,
+prove_standby.py and prove_apply.py.
 """
 
 import sys
 
 import proving
+import prove_apply
 import prove_sns
 import prove_standby
 
-POINTS = {**prove_sns.POINTS, **prove_standby.POINTS}
+POINTS = {**prove_sns.POINTS, **prove_standby.POINTS, **prove_apply.POINTS}
 
 
 def main():
