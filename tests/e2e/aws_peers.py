@@ -55,9 +55,10 @@ class AwsFake:
 class Moto:
     """moto's server (PyPI), of the environment that tests/requirements.txt describes."""
 
+    PYTHON = ROOT / "build/python/bin/python"
+
     def __init__(self, home):
-        python = ROOT / "build/python/bin/python"
-        if not python.exists():
+        if not self.PYTHON.exists():
             raise FileNotFoundError("build/python is missing; run `bash -c '. tools/install; "
                                     "python_environment'`, as ./test does")
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -65,7 +66,7 @@ class Moto:
         self.url = f"http://127.0.0.1:{self.port}"
         with open(pathlib.Path(home) / "moto.log", "ab") as log:
             self.process = subprocess.Popen(
-                [str(python), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+                [str(self.PYTHON), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment(HOME=str(home)))
         wait_until(self._listens, 60, step=0.1, what="moto's server")
 
