@@ -83,12 +83,15 @@ def die_often(server, kills, chance):
     return deaths, ended
 
 
-def die_in_turn(first, folder, kills, chance):
-    """Kills `kills` servers, each with another that stands by. Returns the last one, the deaths, how
-    many had ended by themselves, and the longest time from a death to readiness, in ms."""
-    active, deaths, ended, longest = first, [], 0, 0.0
+def die_in_turn(servers, folder, kills, chance):
+    """Kills `kills` servers, each with another that stands by, which it adds to `servers`. Returns
+    the deaths, how many had ended by themselves, and the longest time from a death to readiness, in
+    ms."""
+    active, deaths, ended, longest = servers[0], [], 0, 0.0
     for number in range(kills):
-        standby = Standby(folder / f"standby-{number}", first).start()
+        standby = Standby(folder / f"standby-{number}", active)
+        servers.append(standby)
+        standby.start()
         time.sleep(chance.uniform(0.05, 0.9))
         if active.process.poll() is not None:
             ended += 1
@@ -98,7 +101,7 @@ def die_in_turn(first, folder, kills, chance):
         active = standby
         active.wait_ready()
         longest = max(longest, (now_us() - deaths[-1]) / 1000)
-    return active, deaths, ended, longest
+    return deaths, ended, longest
 
 
 def settled(api, until):
@@ -139,20 +142,21 @@ def judge(evidence):
 def run(folder, kills, seed, standby=False):
     """The whole of it. The folder keeps log, database and the receiver's record."""
     begun = time.monotonic()
-    server = first = Server(folder, "--log-level", "warning").start()
+    servers = [Server(folder, "--log-level", "warning").start()]
     receiver = Receiver(folder)
     try:
-        api = Client(server, checks=False)
+        api = Client(servers[0], checks=False)
         jobs = add_jobs(api, receiver)
         api.close()
         time.sleep(1.5)
         if standby:
-            server, deaths, ended, start_ms = die_in_turn(first, folder, kills, random.Random(seed))
+            deaths, ended, start_ms = die_in_turn(servers, folder, kills, random.Random(seed))
         else:
-            deaths, ended = die_often(server, kills, random.Random(seed))
+            deaths, ended = die_often(servers[0], kills, random.Random(seed))
             started = time.monotonic()
-            server.wait_ready()
+            servers[0].wait_ready()
             start_ms = (time.monotonic() - started) * 1000
+        server = servers[-1]
         time.sleep(2.0)
         until = now_us()
         api = Client(server, checks=False)
@@ -165,8 +169,8 @@ def run(folder, kills, seed, standby=False):
         return Result(judge(evidence), kills, len(checker.due_of(evidence)), len(requests),
                       ended, start_ms, time.monotonic() - begun, integrity(server))
     finally:
-        for one in (first, server):
-            if one.process.poll() is None:
+        for one in servers:
+            if one.process and one.process.poll() is None:
                 one.kill()
         receiver.stop()
 

@@ -27,7 +27,7 @@ def pair(tmp_path):
 
 def end(*servers):
     for server in servers:
-        if server.process.poll() is None:
+        if server.process and server.process.poll() is None:
             server.kill()
 
 
@@ -79,10 +79,11 @@ def test_it_takes_over_from_one_that_is_killed(tmp_path):
 
 def test_it_takes_over_from_one_that_stops_in_order_and_the_other_way_round(tmp_path):
     first, second = pair(tmp_path)
+    third = Standby(tmp_path / "third", second)
     try:
         assert first.stop() == 0
         second.wait_ready()
-        third = Standby(tmp_path / "third", second).start()
+        third.start()
         assert second.stop() == 0
         third.wait_ready()
         assert third.stop() == 0
