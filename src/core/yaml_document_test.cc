@@ -154,7 +154,8 @@ TEST(YamlDocument, LimitsHoldForEachDocument) {
   EXPECT_EQ(faults_of(nested(yaml_depth_max)), "");
   EXPECT_EQ(faults_of(nested(yaml_depth_max + 1)),
             "1:35 the document is nested more than 32 deep\n");
-  EXPECT_EQ(faults_of(std::string(100'000, '[')), "1:1 the name of a field must be a text\n");
+  EXPECT_EQ(faults_of(std::string(100'000, '[')),
+            "1:33 the document is nested more than 32 deep\n");
   std::string many = "v: [";
   for (std::size_t i = 0; i < yaml_nodes_max; ++i) many += "1,";
   EXPECT_TRUE(faults_of(many + "]\n").ends_with("the document has more than 50000 values\n"));
@@ -173,6 +174,58 @@ TEST(YamlDocument, LimitsHoldForAFile) {
 TEST(YamlDocument, BillionLaughsAreRefusedAtTheFirst) {
   EXPECT_EQ(faults_of("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
             "1:4 anchors (&) are not read here; write the value out in each place\n");
+}
+
+// Each fills a document; what they cost is bench/yaml_bench.
+TEST(YamlDocument, HostileDocumentsAreRefusedWhereTheyBegin) {
+  const auto full = [](std::string_view part, std::string text) {
+    while (text.size() + part.size() <= yaml_document_bytes_max) text += part;
+    return text;
+  };
+  const std::pair<std::string, std::string> rows[] = {
+      {full("[", ""), "1:33 the document is nested more than 32 deep\n"},
+      {full("[\n", "v: "), "32:1 the document is nested more than 32 deep\n"},
+      {full("{a: ", ""), "1:129 the document is nested more than 32 deep\n"},
+      {full("- ", ""), "1:65 the document is nested more than 32 deep\n"},
+      {full("{", ""), "1:2 the name of a field must be a text\n"},
+      {full("? ", ""), "1:3 the name of a field must be a text\n"},
+      {full("a: ", ""), "1:5 not YAML: mapping values are not allowed in this context\n"},
+      {full("*a, ", "v: ["), "1:5 not YAML: the referenced anchor is not defined\n"},
+      {full("&a ", "v: "),
+       "1:4 anchors (&) are not read here; write the value out in each place\n"},
+      {full("!a ", "v: "),
+       "1:4 tags (!) are not read here; leave it out, the field knows its type\n"},
+      {full("\nx", "a: 1\nv: \""),
+       "524285:2 not YAML: found unexpected end of stream while scanning a quoted scalar that "
+       "begins on line 2\n"}};
+  for (const auto& [text, wanted] : rows) EXPECT_EQ(faults_of(text), wanted) << text.substr(0, 20);
+}
+
+TEST(YamlDocument, AForgottenQuoteIsNamed) {
+  EXPECT_EQ(faults_of("name: x\nschedule: */5 * * * *\n"),
+            "2:11 not YAML: a text that begins with * needs quotes\n");
+  EXPECT_EQ(faults_of("name: x\nschedule: @every 5m\n"),
+            "2:11 not YAML: a text that begins with this character needs quotes\n");
+}
+
+// YAML 1.1 ends lines at U+0085, U+2028 and U+2029, and knows no U+009F and U+FEFF; 1.2 does.
+TEST(YamlDocument, CharactersThatOldYamlReadsOtherwiseAreTexts) {
+  for (const char* character : {"\u0085", "\u009F", "\u2028", "\u2029", "\uFEFF", "\uFFFF"}) {
+    const std::string text = std::string("a ") + character + " b" + character + "c";
+    const std::string wanted = json::serialize(json::string(text));
+    EXPECT_EQ(value_of(text), wanted);
+    EXPECT_EQ(value_of("'" + text + "'"), wanted);
+    EXPECT_EQ(value_of("\"" + text + "\""), wanted);
+    EXPECT_EQ(value_of("|-\n  " + text), wanted);
+    EXPECT_EQ(faults_of("a: " + text + "\n" + text + ": &x 1\n"),
+              "2:10 anchors (&) are not read here; write the value out in each place\n");
+  }
+}
+
+TEST(YamlDocument, WhatStandsInForThemIsNotTakenForThem) {
+  const std::string last = "\U0010FFFF", last_but_one = "\U0010FFFE";
+  EXPECT_EQ(value_of("\"\u2028" + last + "\\U0010FFFE\""),
+            json::serialize(json::string("\u2028" + last + last_but_one)));
 }
 
 }  // namespace
