@@ -171,6 +171,7 @@ class ModelStore final : public store::Spine, public store::Jobs {
   JobRecord* live_job(AccountNo account, const JobId& id);
   JobRecord* live_job(AccountNo account, std::string_view name);
   JobRecord& insert_job(AccountNo account, const store::JobDraft& draft);
+  static void call_v1(core::Job& job, const store::JobDraft& draft);
   void revise(JobRecord& record, const store::JobDraft& draft, core::Replan::Change change);
 
   Clock clock_;
