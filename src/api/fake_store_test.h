@@ -251,9 +251,7 @@ class FakeStore final : public store::Database,
     }
     return found;
   }
-  store::Acquisition acquire(NodeId, const std::function<void(store::JobPlan&&)>&) override {
-    return {};
-  }
+  store::Acquisition acquire(NodeId, const TakePlans&) override { return {}; }
   void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
   std::vector<core::OpenRun> read_open_runs(Instant, std::size_t) override { return {}; }
   store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>&,

@@ -9,10 +9,13 @@
 //  * Secrets come and go sealed; the store never sees a plain value.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -90,17 +93,14 @@ class Spine {
   virtual ~Spine() = default;
 
   // Takes every shard under a new fence (generation * 2^36 + counter) and reads what the machine
-  // starts from. Called once per start; `node` is recorded with attempts. Each job is handed to
-  // `each` before this returns, one by one and perhaps from another thread: a million plans side
-  // by side would be half a gigabyte.
-  virtual Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) = 0;
+  // starts from. Called once per start; `node` is recorded with attempts. The jobs are handed to
+  // `take` before this returns, in portions and from several threads at once: a million plans side
+  // by side would be half a gigabyte, and compiling them takes as long as reading them. What
+  // `take` throws, this throws.
+  using TakePlans = std::function<void(std::vector<JobPlan>&&)>;
+  virtual Acquisition acquire(NodeId node, const TakePlans& take) = 0;
   // The same with the jobs side by side, in Acquisition::jobs.
-  Acquisition acquire(NodeId node) {
-    std::vector<JobPlan> jobs;
-    auto acquired = acquire(node, [&](JobPlan&& job) { jobs.push_back(std::move(job)); });
-    acquired.jobs = std::move(jobs);
-    return acquired;
-  }
+  Acquisition acquire(NodeId node);
 
   // Commits a batch; see core/batch.h. Returns at once; `done` is called exactly once, from the
   // writer's thread, and must not block. Submissions commit in the order they were made.
@@ -132,6 +132,17 @@ class Spine {
   virtual void set_span_counts(
       const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) = 0;
 };
+
+inline Acquisition Spine::acquire(NodeId node) {
+  std::mutex mutex;
+  std::vector<JobPlan> jobs;
+  auto acquired = acquire(node, [&](std::vector<JobPlan>&& portion) {
+    std::lock_guard lock(mutex);
+    std::ranges::move(portion, std::back_inserter(jobs));
+  });
+  acquired.jobs = std::move(jobs);
+  return acquired;
+}
 
 // ---- Jobs -------------------------------------------------------------------------------------
 

@@ -121,6 +121,20 @@ TEST_P(SpineClaims, TellTheMachineWhatAJobSays) {
   EXPECT_FALSE(plan.paused);
 }
 
+TEST_P(SpineClaims, StartFromEachJobOnceHoweverManyThereAre) {
+  constexpr std::size_t count = 4'100;  // more than a store reads at a time
+  std::vector<store::JobDraft> drafts;
+  for (std::size_t i = 0; i < count; ++i) {
+    drafts.push_back({fresh_job_id(), definition("job " + std::to_string(i)), {}});
+  }
+  ASSERT_TRUE(jobs().create_jobs(world->account(), drafts, store::Existing::fail, std::nullopt));
+  acquire();
+  std::set<std::string> names;
+  for (const auto& plan : grant.jobs) names.insert(plan.name);
+  EXPECT_THAT(grant.jobs, SizeIs(count));
+  EXPECT_THAT(names, SizeIs(count));
+}
+
 TEST_P(SpineClaims, RememberTheNewestClockOfAnyCommit) {
   world->clock().advance(10min);
   create("report");

@@ -65,8 +65,7 @@ store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan
           .destination = core::destination_of(definition.target)};
 }
 
-store::Acquisition ModelStore::acquire(NodeId node,
-                                       const std::function<void(store::JobPlan&&)>& each) {
+store::Acquisition ModelStore::acquire(NodeId node, const TakePlans& take) {
   std::lock_guard lock(mutex_);
   store::Acquisition acquired;
   acquired.resume_at = last_commit_ = resume_at();
@@ -77,11 +76,13 @@ store::Acquisition ModelStore::acquire(NodeId node,
     acquired.shards.push_back(
         {ShardNo{static_cast<std::int64_t>(i)}, shards_[i].cursor, shards_[i].change});
   }
+  std::vector<store::JobPlan> plans;
   for (const auto& [no, record] : jobs_) {
     if (!record.deleted || record.planned_revision != record.job.revision) {
-      each(plan_of(record));
+      plans.push_back(plan_of(record));
     }
   }
+  take(std::move(plans));
   requested_told_.clear();
   commit_clock();
   return acquired;

@@ -94,8 +94,7 @@ class ModelStore final : public store::Spine, public store::Jobs {
 
   // ---- store::Spine
   using store::Spine::acquire;
-  store::Acquisition acquire(NodeId node,
-                             const std::function<void(store::JobPlan&&)>& each) override;
+  store::Acquisition acquire(NodeId node, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
   store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,

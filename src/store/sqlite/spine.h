@@ -13,7 +13,7 @@ class SqliteSpine : public Spine {
   explicit SqliteSpine(Engine& engine) : engine_(engine) {}
 
   using Spine::acquire;
-  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) override;
+  Acquisition acquire(NodeId node, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
   Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
@@ -25,6 +25,7 @@ class SqliteSpine : public Spine {
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
 
  private:
+  void read_plans(const TakePlans& take);
   Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
   Engine& engine_;

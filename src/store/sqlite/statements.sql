@@ -53,7 +53,10 @@ SELECT change FROM shard WHERE shard = ?;
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
        planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
        backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
-FROM job WHERE gone = 0 OR planned_revision < revision;
+FROM job WHERE job_no > ?1 AND job_no <= ?2 AND (gone = 0 OR planned_revision < revision);
+
+-- name: job_newest
+SELECT max(job_no) FROM job;
 
 -- name: plans_changed
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
