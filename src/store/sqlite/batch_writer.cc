@@ -139,7 +139,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
   std::vector<Open> open;
   {
     auto rows = db_.use("open_runs_of_job");
-    rows.bind(replan.job);
+    rows.bind(replan.shard).bind(replan.job);
     while (rows.step()) {
       open.push_back({.run = {rows.integer(0)},
                       .due = rows.instant(1),
@@ -186,7 +186,7 @@ void BatchWriter::erase_unused_secrets(const core::Replan& replan) {
   if (unused.empty()) return;
   {
     auto open = db_.use("open_runs_of_job");
-    open.bind(replan.job);
+    open.bind(replan.shard).bind(replan.job);
     if (open.step()) return;
   }
   if (!guard(replan.job).deleted) {

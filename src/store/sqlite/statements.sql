@@ -86,7 +86,8 @@ INSERT INTO skipped_span (job_no, revision, after, until, reason) VALUES (?, ?, 
 ON CONFLICT DO NOTHING;
 
 -- name: open_runs_of_job
-SELECT run_no, due, kind, fence, failures, unknowns FROM run WHERE job_no = ? AND state < 3;
+SELECT run_no, due, kind, fence, failures, unknowns FROM run INDEXED BY run_open_job
+WHERE shard = ? AND job_no = ? AND state < 3;
 
 -- name: run_rebind
 UPDATE run SET revision = ?2 WHERE run_no = ?1;
