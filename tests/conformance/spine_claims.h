@@ -238,6 +238,20 @@ TEST_P(SpineClaims, AreStaleOnceTheJobHasChanged) {
   EXPECT_THAT(open_numbers(), IsEmpty());
 }
 
+TEST_P(SpineClaims, OfAnEditedJobAreStaleUnlessTheOwnerHasSeenTheEdit) {
+  auto first = create("report");
+  auto other = create("other");
+  auto unseen = describe(first, "changed");
+  std::vector<core::Item> items{claim(first, at(1s)), claim(other, at(1s)),
+                                core::Advance{first.shard, at(1s), first.change},
+                                core::Advance{other.shard, at(1s), other.change}};
+  auto outcomes = commit(items);
+  EXPECT_EQ(outcomes.at(0).status, ItemStatus::stale);
+  EXPECT_EQ(outcomes.at(1).status, ItemStatus::done);
+  outcomes = commit({claim(unseen, at(2s)), core::Advance{unseen.shard, at(2s), unseen.change}});
+  EXPECT_EQ(outcomes.at(0).status, ItemStatus::done);
+}
+
 TEST_P(SpineClaims, HoldTheirCursorBackWhenTheyAreEarly) {
   auto job = create("report");
   const auto due = at(core::lead_max + 1s);

@@ -13,12 +13,16 @@ using core::RunState;
 BatchWriter::BatchWriter(Transaction& transaction, Fence fence)
     : transaction_(transaction), db_(transaction.db()), fence_(fence) {
   auto shards = db_.use("shards_read");
-  while (shards.step()) fences_.at(static_cast<std::size_t>(shards.integer(0))) = shards.integer(2);
+  while (shards.step()) {
+    shards_.at(static_cast<std::size_t>(shards.integer(0))) = {.fence = shards.integer(2),
+                                                               .change = shards.integer(3)};
+  }
 }
 
 std::vector<ItemOutcome> BatchWriter::write(const std::vector<core::Item>& items) {
   std::vector<ItemOutcome> outcomes;
   outcomes.reserve(items.size());
+  note_unchanged(items);
   for (const auto& item : items) {
     outcomes.push_back(std::visit(
         [this](const auto& one) {
@@ -31,7 +35,17 @@ std::vector<ItemOutcome> BatchWriter::write(const std::vector<core::Item>& items
 
 bool BatchWriter::owns(ShardNo shard) const {
   return shard.value >= 0 && shard.value < shard_count &&
-         fences_[static_cast<std::size_t>(shard.value)] == fence_.value;
+         shards_[static_cast<std::size_t>(shard.value)].fence == fence_.value;
+}
+
+// Where the batch's owner has seen the shard's last change, its jobs are as it plans them.
+void BatchWriter::note_unchanged(const std::vector<core::Item>& items) {
+  for (const auto& item : items) {
+    const auto* advance = std::get_if<core::Advance>(&item);
+    if (advance == nullptr || !owns(advance->shard)) continue;
+    Shard& shard = shards_[static_cast<std::size_t>(advance->shard.value)];
+    shard.unchanged = advance->seen >= shard.change;
+  }
 }
 
 const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {
@@ -50,15 +64,17 @@ const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {
   return found->second;
 }
 
-bool BatchWriter::plans(JobNo job, Revision revision) {
-  const auto& now = guard(job);
-  return now.known && now.revision == revision && !now.paused && !now.deleted;
+template <class Planned>
+bool BatchWriter::stands(const Planned& item) {
+  if (shards_[static_cast<std::size_t>(item.shard.value)].unchanged) return true;
+  const auto& now = guard(item.job);
+  return now.known && now.revision == item.revision && !now.paused && !now.deleted;
 }
 
 // ---- planning ---------------------------------------------------------------------------------
 
 ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
-  const bool stale = !plans(claim.job, claim.revision);
+  const bool stale = !stands(claim);
   const bool early = claim.due > transaction_.now() + core::lead_max;
   if (!stale && !early && insert_claim(claim)) {
     RunNo run{db_.last_row()};
@@ -93,7 +109,7 @@ bool BatchWriter::insert_claim(const core::Claim& claim) {
 }
 
 ItemOutcome BatchWriter::write_item(const core::Skip& skip) {
-  if (!plans(skip.job, skip.revision)) return {ItemStatus::stale, {}};
+  if (!stands(skip)) return {ItemStatus::stale, {}};
   db_.use("skip_insert")
       .bind(skip.job)
       .bind(skip.revision)

@@ -39,9 +39,19 @@ class BatchWriter {
   core::ItemOutcome write_item(const core::Outcome& outcome);
   core::ItemOutcome write_item(const core::End& end);
 
+  // Whose fence a shard carries, and whether its jobs may have changed unseen.
+  struct Shard {
+    std::int64_t fence = 0;
+    std::int64_t change = 0;
+    bool unchanged = false;
+  };
+
   bool owns(ShardNo shard) const;
+  void note_unchanged(const std::vector<core::Item>& items);
   const JobGuard& guard(JobNo job);
-  bool plans(JobNo job, Revision revision);
+  // Whether what a Claim or Skip was planned from is still the job's definition.
+  template <class Planned>
+  bool stands(const Planned& item);
   bool insert_claim(const core::Claim& claim);
   void replan_runs(const core::Replan& replan);
   void erase_unused_secrets(const core::Replan& replan);
@@ -53,7 +63,7 @@ class BatchWriter {
   Transaction& transaction_;
   Connection& db_;
   const Fence fence_;
-  std::array<std::int64_t, shard_count> fences_{};
+  std::array<Shard, shard_count> shards_{};
   std::unordered_map<JobNo, JobGuard> guards_;
   core::EarlyClaims early_;
 };
