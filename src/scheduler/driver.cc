@@ -372,6 +372,8 @@ void Driver::Impl::flush_reads() {
     move_into(reader_work_.reads, reads_);
     move_into(reader_work_.sends, awaited_);
     move_into(reader_work_.prepares, prepares_);
+    // Rows of neighbours share pages.
+    std::ranges::sort(reader_work_.prepares);
   }
   reader_filled_.notify_one();
 }
