@@ -296,7 +296,7 @@ class FakeStore final : public store::Database,
   core::HeartbeatAnswer heartbeat(const core::Heartbeat&) override { return {}; }
   void release(NodeId, const core::Release&) override {}
   store::ShardsRead read_shards(const ShardSet&,
-                                const std::function<void(store::JobPlan&&)>&) override {
+                                const TakePlans&) override {
     return {};
   }
   void submit(core::Batch, std::function<void(core::BatchFate)>) override {}

@@ -1,7 +1,9 @@
 #include "scheduler/driver.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -160,10 +162,20 @@ void Driver::Impl::start() {
   core::ShardsAcquired event{.random_seed = runtime::random_u64()};
   zones_replaced_ = parts_.compiler.zones_replaced();
   zones_looked_at_ = parts_.clock.steady();
-  const auto acquired = parts_.database.spine().acquire(options_.node, [&](store::JobPlan&& plan) {
-    event.jobs.push_back(parts_.compiler.compile(plan));
-    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
-  });
+  std::mutex mutex;
+  const auto acquired =
+      parts_.database.spine().acquire(options_.node, [&](std::vector<store::JobPlan>&& plans) {
+        std::size_t unreadable = 0;
+        std::vector<core::PlannedJob> jobs;
+        jobs.reserve(plans.size());
+        for (const auto& plan : plans) {
+          jobs.push_back(parts_.compiler.compile(plan));
+          unreadable += JobCompiler::unreadable(plan, jobs.back()) ? 1 : 0;
+        }
+        std::lock_guard lock(mutex);
+        std::ranges::move(jobs, std::back_inserter(event.jobs));
+        zones_unreadable_ += unreadable;
+      });
   resume_at_ = acquired.resume_at;
   event.fence = acquired.fence;
   event.shards.reserve(acquired.shards.size());
@@ -366,6 +378,8 @@ void Driver::Impl::flush_reads() {
     move_into(reader_work_.reads, reads_);
     move_into(reader_work_.sends, awaited_);
     move_into(reader_work_.prepares, prepares_);
+    // Rows of neighbours share pages.
+    std::ranges::sort(reader_work_.prepares);
   }
   reader_filled_.notify_one();
 }

@@ -9,10 +9,13 @@
 //  * Secrets come and go sealed; the store never sees a plain value.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -104,15 +107,18 @@ class Spine {
   // SQLite: nothing happens, its lease ends with the process.
   virtual void release(NodeId node, const core::Release& what) = 0;
 
-  // Reads what the machine starts these shards from; call it after they are granted. Each job is
-  // handed to `each` before this returns, one by one and perhaps from another thread: a million
-  // plans side by side would be half a gigabyte. Runs requested in these shards are told once more
-  // by wait_for_changes.
-  virtual ShardsRead read_shards(const ShardSet& shards,
-                                 const std::function<void(JobPlan&&)>& each) = 0;
+  // Reads what the machine starts these shards from; call it after they are granted. The jobs are
+  // handed to `take` before this returns, in portions and from several threads at once: a million
+  // plans side by side would be half a gigabyte, and compiling them takes as long as reading them.
+  // What `take` throws, this throws. Runs requested in these shards are told once more by
+  // wait_for_changes.
+  using TakePlans = std::function<void(std::vector<JobPlan>&&)>;
+  virtual ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) = 0;
+  // The same with the jobs side by side, in ShardsRead::jobs.
+  ShardsRead read_shards(const ShardSet& shards);
 
   // The start of a store's only node: every shard under a new fence, and what it starts from.
-  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each);
+  Acquisition acquire(NodeId node, const TakePlans& take);
   // The same with the jobs side by side, in Acquisition::jobs.
   Acquisition acquire(NodeId node);
 
