@@ -61,6 +61,7 @@ net::Call Client::call_of(std::string method, const std::string& path) const {
   net::Call call;
   call.method = std::move(method);
   call.url = server_.url + path;
+  call.timeout = timeout_;
   call.headers = {{"Authorization", "Bearer " + server_.token.reveal()},
                   {"Accept", "application/json"},
                   {"User-Agent", "cronally/" CRONALLY_VERSION}};
