@@ -117,9 +117,6 @@ class Builder {
     if (event.tagged)
       return stop(event.place,
                   "tags (!) are not read here; leave it out, the field knows its type");
-    if (event.twisted)
-      return stop(event.place,
-                  "the escapes \\N and \\_ are not read here; write \\u0085 and \\u00A0");
     if (++nodes_ > yaml_nodes_max)
       return stop(event.place,
                   "the document has more than " + std::to_string(yaml_nodes_max) + " values");
