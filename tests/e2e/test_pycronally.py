@@ -139,6 +139,10 @@ def test_a_server_without_sign_up_and_one_that_is_down(tmp_path, monkeypatch):
     try:
         status, answer = api.Signup().set_payload({"email": "a@b.example"}).request()
         assert (status, answer["status"]) == (403, "error")
+        assert "cronally account create" in answer["reason"]
+        status, answer = api.Signup().set_payload(
+            {"email": "a@b.example", "token": closed.token}).request()
+        assert status == 200, answer
     finally:
         closed.stop()
     with pytest.raises(NetworkError):

@@ -7,7 +7,7 @@
 '37e545bd-fc2d-43e4-9b4a-e5eb4bc1f54e'
 
 `request()` returns the HTTP status and the parsed JSON of every answer, refusals too:
-(401, {"status": "error", …}). It raises only if no answer comes: see pycronally.errors.
+(401, {"status": "error", "reason": "…"}). It raises only if no answer comes: see pycronally.errors.
 
 Objects are not shared between requests; any thread may make its own.
 """
@@ -133,7 +133,7 @@ class _CronjobCall(_SignedCall):
 class Signup(_Call):
     """Makes an account. Field: email. Answers with api_key and api_secret; keep both.
 
-    Servers allow it only if their operator does.
+    Servers allow it only if their operator does, or with the field token: an admin's.
     """
 
     _method = "POST"
@@ -167,7 +167,7 @@ class ListCronjobs(_SignedCall):
 
 
 class UpdateCronjob(_CronjobCall):
-    """Changes a cronjob. Fields: cronjob_id, and what is to change: name, cron."""
+    """Changes a cronjob. Fields: cronjob_id, and what is to change: name, cron, the delivery's."""
 
     _method = "PATCH"
     _sends_payload = True
