@@ -127,7 +127,9 @@ class DatabaseHost:
                                    "replication": {"username": USER}, "rewind": {"username": USER}},
                 "parameters": {"unix_socket_directories": str(self.folder),
                                "shared_buffers": "64MB", "max_connections": 100,
-                               "wal_keep_size": "128MB", "synchronous_commit": "on"}},
+                               "wal_keep_size": "128MB", "synchronous_commit": "on",
+                               # A primary that steps down waits for standbys out of reach: not long.
+                               "wal_sender_timeout": "10s", "wal_receiver_timeout": "10s"}},
             "watchdog": {"mode": "off"}}
 
     def log(self, name):
@@ -208,13 +210,16 @@ class Databases:
     # ---- what Patroni says ----------------------------------------------------------------------
 
     def members(self):
-        """name -> {role, state, timeline …}, as the first Patroni that answers sees it."""
+        """name -> {role, state, timeline …}, as the Patroni sees it that knows the newest timeline: one
+        that was cut off goes on saying what it last knew."""
+        views = []
         with self.network.inside():
             for host in self.hosts.values():
                 status, body = answer(f"http://{host.address}:8008/cluster")
                 if status == 200:
-                    return {member["name"]: member for member in body["members"]}
-        return {}
+                    views.append({member["name"]: member for member in body["members"]})
+        newest = lambda view: max((member.get("timeline") or 0 for member in view.values()), default=0)
+        return max(views, key=newest, default={})
 
     def primary(self):
         """The name of the host that Patroni calls leader and whose PostgreSQL takes writes."""

@@ -105,7 +105,7 @@ class Timeline:
             yield f'<text x="{x:.1f}" y="{self.bottom + 14}" text-anchor="middle">{second} s</text>'
 
     def _lane(self, lane, y):
-        yield f'<text x="{LEFT - 6}" y="{y + 13}" text-anchor="end">{escape(lane.name[:28])}</text>'
+        yield f'<text x="{LEFT - 6}" y="{y + 13}" text-anchor="end">{escape(lane.name[-24:])}</text>'
         for window in lane.windows:
             left = self.x(window.t0)
             width = max(0.5, self.x(window.t1) - left)
