@@ -1,12 +1,12 @@
-"""The bench shows its own worth: what the databases keep and lose under each fault, without the product.
+"""The bench shows its own worth: what the databases keep and lose under each fault, without the
+product.
 
     python3 -m cluster.bench --results FOLDER [--only NAME ...] [--soak COUNT --seed S]
 
-in tests/e2e, as root, on Debian's Python. Three writers, one on each node's host, insert rows all the
-time; what was
-acknowledged must be there at the end. The trials with asynchronous replication must lose rows:
-they show that the bench would notice. Each trial leaves a folder with its inputs, verdict and timeline;
-the same command goes on where it was cut off.
+in tests/e2e, as root, on Debian's Python. Three writers, one on each node's host, insert rows all
+the time; what was acknowledged must be there at the end. The trials with asynchronous replication
+must lose rows: they show that the bench would notice. Each trial leaves a folder with its inputs,
+verdict and timeline; the same command goes on where it was cut off.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 
+from cluster.checker import json_lines
 from cluster.databases import PYTHON, Databases
 from cluster.faults import FAILOVER_S, KINDS, Nemesis, Scene, schedule
 from cluster.namespaces import NODES, Network
@@ -27,7 +28,6 @@ from cluster.trials import Results
 from faults import Impossible
 from kill_run import now_us
 from processes import clean_environment, wait_until
-
 
 WRITER = pathlib.Path(__file__).resolve().parent / "writer.py"
 PER_SECOND = 20
@@ -55,43 +55,63 @@ TRIALS = [
     Trial("patroni_frozen", "patroni_frozen"),
     Trial("standby_host_died", "standby_host_died"),
     Trial("etcd_majority_lost", "etcd_majority_lost", gap_max_s=100),
+    Trial("sessions_struck", "sessions_struck", hold_s=20, gap_max_s=10),
     Trial("commit_cut", "commit_cut", hold_s=20, gap_max_s=10),
+    Trial("databases_far", "databases_far"),
+    Trial("lossy", "lossy"),
+    Trial("node_slow", "node_slow"),
+    Trial("flapping", "flapping"),
     Trial("asynchronous_partitioned", "primary_partitioned", synchronous=False, loses=True),
-    Trial("asynchronous_patroni_frozen", "patroni_frozen", synchronous=False),
+    Trial("asynchronous_patroni_frozen", "patroni_frozen", synchronous=False, loses=True),
 ]
 
 
 class Writer:
-    """writer.py on a host. Its log grows over restarts, as a node's data does."""
+    """writer.py on a host, behind a CommitProxy of its own. Its log grows over restarts, as a
+    node's data does."""
 
-    def __init__(self, network, host, url, folder, *more):
-        self.command = network.command(host, PYTHON, WRITER, "--url", url, "--name", host,
-                                       "--per-second", PER_SECOND,
-                                       "--log", folder / f"writer-{host}.jsonl", *more)
+    def __init__(self, network, host, databases, folder, *more):
+        self.network = network
+        self.host = host
+        self.databases = databases
+        self.more = more
         self.log_file = folder / f"writer-{host}.jsonl"
         self.error_file = folder / f"writer-{host}.log"
-        self.process = None
+        self.process = self.proxy = None
+        self.cuts = []  # {t, cut} of all its proxies
 
     def spawn(self):
+        """Starts both, also after the death of the host."""
+        self.stop()
+        targets = [f"{host.address}:5432" for host in self.databases.hosts.values()]
+        self.proxy = CommitProxy(self.network, self.host, targets, self.cuts)
+        command = self.network.command(
+            self.host, PYTHON, WRITER, "--url", self.databases.url(self.proxy.addresses),
+            "--name", self.host, "--per-second", PER_SECOND, "--log", self.log_file, *self.more)
         with open(self.error_file, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=clean_environment())
         return self
 
+    def cut_next(self, mode):
+        self.proxy.cut_next(mode)
+
+    def delay(self, ms, jitter_ms):
+        self.proxy.delay(ms, jitter_ms)
+
     def tries(self):
         """What it logged, whole lines only. One that was cut off has no `fate`."""
-        if not self.log_file.exists():
-            return []
-        text = self.log_file.read_text()
-        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+        return json_lines(self.log_file)
 
     def acknowledged(self, since):
         return sum(one["fate"] == "acknowledged" and one["t1"] >= since
                    for one in ended(self.tries()))
 
     def stop(self):
-        self.process.kill()
-        self.process.wait()
+        for one in (self.process, self.proxy and self.proxy.process):
+            if one:
+                one.kill()
+                one.wait()
 
 
 def prepare(databases):
@@ -153,18 +173,16 @@ class Bench:
         prepare(self.databases)
 
     def run(self, folder, plan, synchronous=True):
-        """Writers, and the faults that plan(nemesis) carries out. The verdict; inputs and picture lie
-        in the folder."""
+        """Writers, and the faults that plan(nemesis) carries out. The verdict; inputs and picture
+        lie in the folder."""
         self.ready(synchronous)
         scene = Scene(self.network, self.databases)
         with contextlib.ExitStack() as stack:
+            stack.callback(self.databases.keep_logs, folder)
             for host in NODES:
-                targets = [f"{one.address}:5432" for one in self.databases.hosts.values()]
-                scene.proxies[host] = CommitProxy(self.network, host, targets)
-                stack.callback(scene.proxies[host].stop)
-                url = self.databases.url(scene.proxies[host].addresses)
-                scene.nodes[host] = Writer(self.network, host, url, folder).spawn()
-                stack.callback(scene.nodes[host].stop)
+                writer = Writer(self.network, host, self.databases, folder)
+                stack.callback(writer.stop)
+                scene.nodes[host] = scene.proxies[host] = writer.spawn()
             self._await_writers(scene)
             time.sleep(CALM_S)
             plan(Nemesis(scene, folder / "faults.jsonl"))
@@ -185,7 +203,7 @@ class Bench:
     @staticmethod
     def _verdict(folder, tries_of, rows):
         verdict = judge([one for tries in tries_of.values() for one in tries], rows)
-        records = [json.loads(line) for line in (folder / "faults.jsonl").read_text().splitlines()]
+        records = json_lines(folder / "faults.jsonl")
         (folder / "timeline.svg").write_text(draw(folder.name, tries_of, records, verdict))
         return verdict
 
@@ -199,13 +217,15 @@ class Bench:
 
     def soak(self, folder, seed, count):
         kinds = [kind for kind in KINDS if kind != "node_cut_from_receivers"]
-        plans = schedule(seed, count, kinds)
+        plans = schedule(seed, count, kinds, quiet_s=5.0)
         verdict = self.run(folder, lambda nemesis: nemesis.carry_out(plans))
         verdict["holds"] = not verdict["lost"] and not verdict["forged"]
         return verdict
 
     def close(self):
         self.stack.close()
+        if self.databases:
+            self.databases.remove()
 
 
 def line_of(name, verdict):

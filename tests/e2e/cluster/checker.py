@@ -1,35 +1,40 @@
-"""Judges a run of the cluster from a folder of JSON lines, as Jepsen's Chronos test does, but stricter.
+"""Judges a run of the cluster from a folder of JSON lines, as Jepsen's Chronos test does, but
+stricter.
 
-`python3 -m cluster.judge FOLDER`, in tests/e2e, prints the verdict, and writes it and a timeline into the
-folder, which holds
+`python3 -m cluster.judge FOLDER`, in tests/e2e, prints the verdict, and writes it and a timeline
+into the folder, which holds
 
-* `spec.jsonl`, a line for each change of a job: `job`; `ack_lo`, when the request was sent; `ack_hi`,
-  when it was acknowledged (null: never, so nobody knows whether it was carried out); `schedule`, one of
-  {"every", "anchor"}, {"cron", "zone", "dst"}, {"at": [...]}, or null for a pause or a delete; `window`,
-  how late is punctual; `delivery`, `catch_up` ("all", "latest", "skip") and `attempts_max`; `pauses`,
-  true where the change is a pause, which holds what is already due; `path`, where the requests of a job
-  carry no name: they are told by the path, and by when they came.
+* `spec.jsonl`, a line for each change of a job: `job`; `ack_lo`, when the request was sent;
+  `ack_hi`, when it was acknowledged (null: never, so nobody knows whether it was carried out);
+  `schedule`, one of {"every", "anchor"}, {"cron", "zone", "dst"}, {"at": [...]}, or null for a
+  pause or a delete; `window`, how late is punctual; `delivery`, `catch_up` ("all", "latest",
+  "skip") and `attempts_max`; `pauses`, true where the change is a pause, which holds what is
+  already due; `path`, where the requests of a job carry no name: they are told by the path, and by
+  when they came.
 * `recv.jsonl`, the receivers' log.
-* `faults.jsonl`, the nemesis' log: {t0, t1, kind, scope, lateness, recovery, unrecorded, allow_missed}.
-* `claims.jsonl`: {"run": …} as GET /v2/runs shows it, {"span": {job, after, until, reason}} of what was
-  skipped, {"yours": {node, run, fence}} whenever a node was told that it owns a run, and {"node": {id,
-  host}}, who ran where.
-* `run.json`: {"end": …}, the instant at which the record was taken; a `title` and a `seed` if you like.
+* `faults.jsonl`, the nemesis' log: {t0, t1, kind, scope, lateness, recovery, unrecorded,
+  allow_missed}.
+* `claims.jsonl`: {"run": …} as GET /v2/runs shows it, {"span": {job, after, until, reason}} of what
+  was skipped, {"yours": {node, run, fence}} whenever a node was told that it owns a run, and
+  {"node": {id, host}}, who ran where.
+* `run.json`: {"end": …}, the instant at which the record was taken; a `title` and a `seed` if you
+  like.
 
 All instants are microseconds since 1970. What was due comes from oracle.py. With a definition of
 generation g in force from its acknowledgement to the next change, an instant x of it is
 
-    MUST       acknowledged before x, and x with all its allowed lateness lies before the next change was
-               sent and before the end
+    MUST       acknowledged before x, and x with all its allowed lateness lies before the end, and
+               before the next change was sent
     MAY        within the uncertainty of a change or of the end
     FORBIDDEN  otherwise
 
-Lost, doubled, repeated, early, forged, stray, fence_down, unended, accounted_twice and unaccounted are
-judged by ../checker.py with the definitions of DESIGN P4. Added here: late, skipped (against the policy,
-or without a fault), withdrawn (sent after the acknowledgement of what withdrew it), double_claim,
-lost_claim, over_budget, unknown (at most once, without a fault) and bad_signature.
+Lost, doubled, repeated, early, forged, stray, fence_down, unended, accounted_twice and unaccounted
+are judged by ../checker.py with the definitions of DESIGN P4. Added here: late, skipped (against
+the policy, or without a fault), withdrawn (sent after the acknowledgement of what withdrew it),
+double_claim, lost_claim, over_budget, unknown (at most once, without a fault) and bad_signature.
 """
 
+import bisect
 import collections
 import dataclasses
 import json
@@ -47,9 +52,9 @@ WITHDRAWN_TOLERANCE_US = 50_000
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """Work is disturbed from t0 for `lateness` and from t1 for `recovery`; without `lateness` all the
-    time between. An answer may stay unrecorded from t0 for `unrecorded`, or as long as work is disturbed
-    if that is not said; only answers to the nodes in `scope`, where it names any."""
+    """Work is disturbed from t0 for `lateness` and from t1 for `recovery`; without `lateness` all
+    the time between. An answer may stay unrecorded from t0 for `unrecorded`, or as long as work is
+    disturbed if that is not said; only answers to the nodes in `scope`, where it names any."""
     t0: int
     t1: int
     kind: str
@@ -168,7 +173,7 @@ def read(folder):
                   about.get("title", folder.name))
 
 
-# ---- what was due -----------------------------------------------------------------------------------
+# ---- what was due --------------------------------------------------------------------------------
 
 @dataclasses.dataclass
 class Due:
@@ -184,10 +189,10 @@ class Due:
 def due_of(record):
     due = Due()
     calm = Calm(record.faults)
-    by_job = collections.defaultdict(list)
+    changes_of = collections.defaultdict(list)
     for change in record.changes:
-        by_job[change.job].append(change)
-    for changes in by_job.values():
+        changes_of[change.job].append(change)
+    for changes in changes_of.values():
         changes.sort(key=lambda change: change.ack_lo)
         for number, change in enumerate(changes):
             add_due(due, calm, change, changes[number + 1:], record.end)
@@ -214,8 +219,8 @@ def add_due(due, calm, change, later, end):
 
 
 def withdrawal(later):
-    """From when to when nothing may start under a definition, by the changes that follow it. What is
-    due and held by a pause goes on with whatever follows."""
+    """From when to when nothing may start under a definition, by the changes that follow it. What
+    is due and held by a pause goes on with whatever follows."""
     for number, change in enumerate(later):
         if change.ack_hi is not None:
             following = later[number + 1:]
@@ -223,7 +228,7 @@ def withdrawal(later):
     return FOREVER, FOREVER
 
 
-# ---- the verdict --------------------------------------------------------------------------------------
+# ---- the verdict ---------------------------------------------------------------------------------
 
 def check(record):
     """Findings (none: every promise was kept), and what is reported besides."""
@@ -231,10 +236,8 @@ def check(record):
     calm = Calm(record.faults)
     record, surplus = named(record, due, calm)
     latest = definitions(record)
-    must_of = collections.defaultdict(list)
-    for job, instant in sorted(due.must):
-        must_of[job].append(instant)
-    jobs = [Owed(job, tuple(must_of[job])) for job in latest]
+    must_of = by_job(due.must)
+    jobs = [Owed(job, tuple(must_of.get(job, ()))) for job in latest]
     evidence = checker.Evidence(
         jobs, record.end, record.requests, with_hosts(record),
         [(span["job"], span["after"], span["until"]) for span in record.spans], deaths=[],
@@ -259,6 +262,14 @@ def check(record):
     return findings, reported
 
 
+def by_job(keys):
+    """job -> its instants, ascending."""
+    found = collections.defaultdict(list)
+    for job, instant in sorted(keys):
+        found[job].append(instant)
+    return found
+
+
 def definitions(record):
     """job -> its last definition; a pause or a delete is none where there is another."""
     ordered = sorted(record.changes, key=lambda one: (one.schedule is not None, one.ack_lo))
@@ -272,7 +283,8 @@ def with_hosts(record):
 
 
 def nodes_of(fault):
-    """The nodes whose answers a fault concerns; none for a fault of the databases, which is all's."""
+    """The nodes whose answers a fault concerns; none for a fault of the databases, which is
+    all's."""
     return tuple(host for host in fault.scope if host.startswith("n"))
 
 
@@ -280,17 +292,22 @@ def check_spans(record, due, calm, findings, reported):
     """What must run and was skipped: by policy after a fault, or against it."""
     arrived = {(one["job"], checker.instant_us(one["scheduled_at"])) for one in record.requests}
     missable = Calm([fault for fault in record.faults if fault.allow_missed])
+    must_of = by_job(due.must)
     for span in record.spans:
-        keys = [key for key in due.must if key[0] == span["job"]
-                and span["after"] < key[1] <= span["until"] and key not in arrived]
-        for key in sorted(keys):
+        instants = must_of.get(span["job"], [])
+        within = slice(bisect.bisect_right(instants, span["after"]),
+                       bisect.bisect_right(instants, span["until"]))
+        for key in [(span["job"], instant) for instant in instants[within]]:
+            if key in arrived:
+                continue
             change = due.owner[key]
             if missable.disturbed(key[1], change.window):
                 reported["missed_excused"] += 1
             elif change.catch_up != "all" and calm.disturbed(key[1], change.window):
                 reported["skipped_by_policy"] += 1
             else:
-                findings.add("skipped", f"{key[0]} at {checker.instant_text(key[1])}: {span['reason']}")
+                findings.add("skipped", f"{key[0]} at {checker.instant_text(key[1])}: "
+                                        f"{span['reason']}")
 
 
 def first_requests(record):
@@ -356,7 +373,7 @@ def check_budgets(record, latest, calm, findings):
             findings.add("unknown", f"run {run['id']} at {run['scheduled_at']}")
 
 
-# ---- figures ------------------------------------------------------------------------------------------
+# ---- figures -------------------------------------------------------------------------------------
 
 def figures(record, due):
     """Lateness of what had to come, in ms: in calm, and all; the longest silence in s."""
@@ -386,16 +403,17 @@ def verdict(record):
     due = due_of(record)
     record, _ = named(record, due, Calm(record.faults))
     return {"holds": not findings.counts(), "counts": findings.counts(),
-            "findings": {kind: texts[:SHOWN_MAX] for kind, texts in findings.found.items() if texts},
+            "findings": {kind: texts[:SHOWN_MAX] for kind, texts in findings.found.items()},
             "reported": dict(reported), "figures": figures(record, due)}
 
 
-# ---- runs without a name --------------------------------------------------------------------------------
+# ---- runs without a name -------------------------------------------------------------------------
 
 def match(windows, instants):
-    """Distinct instants for as many of the windows as there can be, for requests that do not say which
-    occurrence they are. Windows are intervals, so the graph is convex: at each instant the open window
-    that ends first is the right one. Returns {window: instant or None} and the surplus."""
+    """Distinct instants for as many of the windows as there can be, for requests that do not say
+    which occurrence they are. Windows are intervals, so the graph is convex: at each instant the
+    open window that ends first is the right one. Returns {window: instant or None} and the
+    surplus."""
     waiting = sorted(windows)
     given = dict.fromkeys(windows)
     opened, surplus = [], []
@@ -413,7 +431,8 @@ def match(windows, instants):
 def named(record, due, calm):
     """The record with a name for each request that carries none, and those that fit nothing."""
     paths = {change.path: change for change in record.changes if change.path}
-    runs = {(run["job_id"], checker.instant_us(run["scheduled_at"])): run["id"] for run in record.runs}
+    runs = {(run["job_id"], checker.instant_us(run["scheduled_at"])): run["id"]
+            for run in record.runs}
     requests = [request for request in record.requests if request["path"] not in paths]
     surplus = []
     for path, change in paths.items():

@@ -3,11 +3,15 @@
     commit_proxy.py LISTEN_PORT=ADDRESS:PORT ...     on 127.0.0.1; prints `ready`
 
 It reads PostgreSQL's wire protocol (version 3, without TLS: an SSLRequest is answered with N). Told
-`cut before`, `cut during` or `cut after` on standard input, it cuts the next commit that it sees, once:
+`cut before`, `cut during` or `cut after` on standard input, it cuts the next commit that it sees,
+once:
 
     before   COMMIT does not reach the server: nothing is committed
     during   COMMIT is passed on, and the client is cut off at once: the fate is open
     after    the server has answered; the answer does not reach the client: it is committed
+
+Told `delay MS JITTER`, every message takes MS ± JITTER milliseconds, each way, and none overtakes
+another; `delay 0 0` ends that.
 
 A commit is a query COMMIT or END, alone, by a prepared statement, or (after `implicit on`) the Sync
 that ends a pipeline outside of a transaction block. A cut is a reset, to the client and (after what
@@ -16,6 +20,7 @@ was passed on) to the server. Each one is printed: {"t": microseconds, "cut": MO
 
 import asyncio
 import json
+import random
 import re
 import socket
 import struct
@@ -33,6 +38,7 @@ class Control:
     def __init__(self):
         self.mode = None
         self.implicit = False
+        self.delay_ms = self.jitter_ms = 0.0
 
     def order(self, line):
         words = line.split()
@@ -40,8 +46,15 @@ class Control:
             self.mode = words[1]
         elif words in (["implicit", "on"], ["implicit", "off"]):
             self.implicit = words[1] == "on"
+        elif len(words) == 3 and words[0] == "delay":
+            self.delay_ms, self.jitter_ms = float(words[1]), float(words[2])
         else:
             raise ValueError(f"commit_proxy: {line!r} is not known")
+
+    def delay_s(self):
+        """How long the next message takes."""
+        return max(0.0, random.uniform(self.delay_ms - self.jitter_ms,
+                                       self.delay_ms + self.jitter_ms)) / 1000
 
     def take(self):
         mode, self.mode = self.mode, None
@@ -96,6 +109,30 @@ def reset(writer):
     writer.transport.abort()
 
 
+class Line:
+    """One direction: messages come out as they were put in, each after its delay."""
+    WAITING_MAX = 10_000
+
+    def __init__(self, control, writer):
+        self.control = control
+        self.writer = writer
+        self.waiting = asyncio.Queue(self.WAITING_MAX)
+
+    async def put(self, message):
+        at = asyncio.get_running_loop().time() + self.control.delay_s()
+        await self.waiting.put((at, message))
+
+    async def run(self):
+        loop = asyncio.get_running_loop()
+        while True:
+            at, message = await self.waiting.get()
+            if at > loop.time():
+                await asyncio.sleep(at - loop.time())
+            self.writer.write(message)
+            await self.writer.drain()
+            self.waiting.task_done()
+
+
 class Pair:
     """A client's connection and the one to its database."""
 
@@ -103,6 +140,8 @@ class Pair:
         self.control = control
         self.client_reader, self.client_writer = client
         self.server_reader, self.server_writer = server
+        self.to_server = Line(control, self.server_writer)
+        self.to_client = Line(control, self.client_writer)
         self.frontend = Frontend(control)
         self.rounds = 0  # ReadyForQuery so far
         self.cut_at = None  # the round whose commit is to be cut at its answer
@@ -112,9 +151,8 @@ class Pair:
             size = await self.client_reader.readexactly(4)
             body = await self.client_reader.readexactly(struct.unpack("!I", size)[0] - 4)
             if struct.unpack("!I", body[:4])[0] not in PLAIN_REQUESTS:
-                self.server_writer.write(size + body)
-                return
-            self.client_writer.write(b"N")
+                return await self.to_server.put(size + body)
+            await self.to_client.put(b"N")
 
     async def forward(self):
         await self.start_up()
@@ -125,9 +163,9 @@ class Pair:
                 return self.cut(mode)
             if mode == "after":
                 self.cut_at = self.frontend.rounds
-            self.server_writer.write(whole)
-            await self.server_writer.drain()
+            await self.to_server.put(whole)
             if mode == "during":
+                await self.to_server.waiting.join()
                 return self.cut(mode)
 
     async def back(self):
@@ -136,8 +174,7 @@ class Pair:
             self.rounds += kind == b"Z"
             if self.cut_at is not None and self.committed(kind, body):
                 return self.cut("after")
-            self.client_writer.write(whole)
-            await self.client_writer.drain()
+            await self.to_client.put(whole)
 
     def committed(self, kind, body):
         """CommandComplete of a COMMIT, or ReadyForQuery after an implicit one."""
@@ -151,7 +188,8 @@ class Pair:
         self.server_writer.close()
 
     async def run(self):
-        tasks = [asyncio.ensure_future(self.forward()), asyncio.ensure_future(self.back())]
+        tasks = [asyncio.ensure_future(work) for work in (
+            self.forward(), self.back(), self.to_server.run(), self.to_client.run())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

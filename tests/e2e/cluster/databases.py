@@ -48,7 +48,8 @@ def need_everything():
     if not PYTHON.exists():
         raise Impossible("build/python is missing (Patroni): ./test makes it, or "
                          "`bash -c '. tools/install; python_environment'`")
-    probe = subprocess.run([PYTHON, "-c", "import patroni, psycopg"], capture_output=True, text=True)
+    probe = subprocess.run([PYTHON, "-c", "import patroni, psycopg"], capture_output=True,
+                           text=True)
     if probe.returncode != 0:
         raise Impossible("build/python has no Patroni: " + probe.stderr.strip()[-200:])
 
@@ -128,7 +129,7 @@ class DatabaseHost:
                 "parameters": {"unix_socket_directories": str(self.folder),
                                "shared_buffers": "64MB", "max_connections": 100,
                                "wal_keep_size": "128MB", "synchronous_commit": "on",
-                               # A primary that steps down waits for standbys out of reach: not long.
+                               # A primary that steps down waits so long for standbys out of reach.
                                "wal_sender_timeout": "10s", "wal_receiver_timeout": "10s"}},
             "watchdog": {"mode": "off"}}
 
@@ -198,6 +199,16 @@ class Databases:
             status, body = answer(f"http://{host.address}:2379/health")
         return status == 200 and body.get("health") == "true"
 
+    def keep_logs(self, folder):
+        """Copies what the servers said into a folder."""
+        for host in self.hosts.values():
+            for file in host.folder.glob("*.log"):
+                shutil.copy(file, folder / f"{host.name}-{file.name}")
+
+    def remove(self):
+        """Removes their files, once the network is closed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def restart(self, name):
         """Starts the servers of a host that died, on the files that it left."""
         host = self.hosts[name]
@@ -210,15 +221,16 @@ class Databases:
     # ---- what Patroni says ----------------------------------------------------------------------
 
     def members(self):
-        """name -> {role, state, timeline …}, as the Patroni sees it that knows the newest timeline: one
-        that was cut off goes on saying what it last knew."""
+        """name -> {role, state, timeline …}, as the Patroni sees it that knows the newest timeline:
+        one that was cut off goes on saying what it last knew."""
         views = []
         with self.network.inside():
             for host in self.hosts.values():
                 status, body = answer(f"http://{host.address}:8008/cluster")
                 if status == 200:
                     views.append({member["name"]: member for member in body["members"]})
-        newest = lambda view: max((member.get("timeline") or 0 for member in view.values()), default=0)
+        newest = lambda view: max((member.get("timeline") or 0 for member in view.values()),
+                                  default=0)
         return max(views, key=newest, default={})
 
     def primary(self):
@@ -240,7 +252,8 @@ class Databases:
                     if member["role"] == "sync_standby")
 
     def healthy(self):
-        """One leader, two standbys that stream on its timeline, one of them synchronous if asked."""
+        """One leader, two standbys that stream on its timeline, one of them synchronous if
+        asked."""
         members = self.members()
         if len(members) != len(self.hosts):
             return False
@@ -280,8 +293,8 @@ class Databases:
     def url(self, addresses=None):
         """The connection string over all three hosts, for a client that writes."""
         hosts = addresses or [f"{host.address}:5432" for host in self.hosts.values()]
-        return (f"postgresql://cronally@{','.join(hosts)}/{DATABASE}?target_session_attrs=read-write"
-                "&connect_timeout=2&sslmode=disable&gssencmode=disable")
+        return (f"postgresql://cronally@{','.join(hosts)}/{DATABASE}"
+                "?target_session_attrs=read-write&connect_timeout=2&sslmode=disable&gssencmode=disable")
 
     def _psql(self, name, sql, database):
         with self.network.inside():
@@ -290,6 +303,17 @@ class Databases:
                  "-h", self.network.address(name), "-U", USER, "-d", database, "-c", sql],
                 capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL,
                 env=clean_environment(PGCONNECT_TIMEOUT="2", PGOPTIONS="-c statement_timeout=15s"))
+
+    def terminate_backends(self):
+        """Ends the sessions of the clients and what they are doing, COMMIT too."""
+        self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                   "WHERE usename = 'cronally'", database=USER)
+
+    def cancel_statements(self):
+        """Cancels what the clients are doing. A COMMIT that waits for its standby then succeeds
+        with a warning."""
+        self.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
+                   "WHERE usename = 'cronally' AND state = 'active'", database=USER)
 
     def _ask(self, name, sql):
         """One value of one host; None when it does not answer."""

@@ -1,9 +1,9 @@
 """The nemesis: what happens to nodes and databases, chosen by a seed, and the log of when it did.
 
-A kind of fault is a class with `begin` (returns its scope: the hosts that it struck), `hold` (what goes
-on meanwhile) and `end`, after which everything can recover. The log has one JSON line for each, as
-the checker reads it: {t0, t1, kind, scope, lateness, recovery, unrecorded, allow_missed}, in
-microseconds; checker.Fault says what they mean.
+A kind of fault is a class with `begin` (returns its scope: the hosts that it struck), `hold` (what
+goes on meanwhile) and `end`, after which everything can recover. The log has one JSON line for
+each, as the checker reads it: {t0, t1, kind, scope, lateness, recovery, unrecorded, allow_missed},
+in microseconds; checker.Fault says what they mean.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ class Scene:
     """What the nemesis may touch."""
     network: object
     databases: object = None
-    nodes: dict = dataclasses.field(default_factory=dict)  # host -> what `spawn()` starts there again
-    proxies: dict = dataclasses.field(default_factory=dict)  # host -> CommitProxy
+    nodes: dict = dataclasses.field(default_factory=dict)  # host -> what its `spawn()` starts again
+    proxies: dict = dataclasses.field(default_factory=dict)  # host -> CommitProxy, or like one
     node_ttl_s: float = NODE_TTL_S
 
     def node(self, pick):
@@ -39,8 +39,8 @@ class Scene:
 
 class Fault:
     """A kind. `lateness_s`: how long after its begin the work may be late; None: until its end.
-    `recovery_s`: how long after its end. `unrecorded_s`: how long after its begin an answer may stay
-    unrecorded; None: until its end and recovery."""
+    `recovery_s`: how long after its end. `unrecorded_s`: how long after its begin an answer may
+    stay unrecorded; None: until its end and recovery."""
     hold_s = 45.0
     lateness_s = FAILOVER_S
     recovery_s = 10.0
@@ -61,7 +61,7 @@ class Fault:
         self.scene.network.heal()
 
 
-# ---- nodes ----------------------------------------------------------------------------------------
+# ---- nodes ---------------------------------------------------------------------------------------
 
 class OfANode(Fault):
     """Its shards move to others within the time to live and a second."""
@@ -169,7 +169,49 @@ class Flapping(Fault):
             time.sleep(self.TURN_S)
 
 
-# ---- databases ------------------------------------------------------------------------------------
+class Lossy(Fault):
+    """F28: between a node and the databases every tenth packet is lost."""
+    hold_s = 30.0
+    lateness_s = None
+    SHARE = 0.1
+
+    def begin(self):
+        self.host = self.scene.node(self.pick)
+        self.scene.network.lose(self.host, DATABASE_HOSTS, self.SHARE)
+        return [self.host]
+
+
+class DatabasesFar(Fault):
+    """F28: every message between nodes and databases takes 200 ± 100 ms, each way."""
+    hold_s = 30.0
+    lateness_s = None
+    DELAY_MS, JITTER_MS = 200, 100
+
+    def begin(self):
+        if not self.scene.proxies:
+            raise Impossible("no proxy is in this scene")
+        for proxy in self.scene.proxies.values():
+            proxy.delay(self.DELAY_MS, self.JITTER_MS)
+        return sorted(self.scene.proxies)
+
+    def end(self):
+        for proxy in self.scene.proxies.values():
+            proxy.delay(0, 0)
+
+
+class NodeSlow(Fault):
+    """F28: what a node sends goes at 8 kbit/s."""
+    hold_s = 30.0
+    lateness_s = None
+    RATE = "8kbit"
+
+    def begin(self):
+        self.host = self.scene.node(self.pick)
+        self.scene.network.slow(self.host, self.RATE)
+        return [self.host]
+
+
+# ---- databases -----------------------------------------------------------------------------------
 
 class OfThePrimary(Fault):
     def begin(self):
@@ -277,6 +319,28 @@ class EtcdMajorityLost(Fault):
             self.scene.databases.hosts[host].start_etcd()
 
 
+class SessionsStruck(Fault):
+    """F27: every half second statements are cancelled, or sessions ended, by an operator's hand."""
+    hold_s = 10.0
+    lateness_s = None
+    recovery_s = 2.0
+    STEP_S = 0.5
+
+    def begin(self):
+        self.chance = random.Random(self.pick)
+        return [self.scene.databases.primary()]
+
+    def hold(self, seconds):
+        until = time.monotonic() + seconds
+        databases = self.scene.databases
+        while time.monotonic() < until:
+            self.chance.choice((databases.terminate_backends, databases.cancel_statements))()
+            time.sleep(self.STEP_S)
+
+    def end(self):
+        pass
+
+
 class CommitCut(Fault):
     """F26: connections end at a COMMIT, before it, during it or after it, one every half second."""
     hold_s = 6.0
@@ -307,11 +371,13 @@ KINDS = {"node_killed": NodeKilled, "node_frozen": NodeFrozen,
          "node_deaf_to_databases": NodeDeafToDatabases,
          "node_cut_from_receivers": NodeCutFromReceivers, "node_isolated": NodeIsolated,
          "nodes_cut_from_databases": NodesCutFromDatabases, "flapping": Flapping,
+         "lossy": Lossy, "node_slow": NodeSlow, "databases_far": DatabasesFar,
          "primary_killed": PrimaryKilled, "primary_host_died": PrimaryHostDied,
          "primary_partitioned": PrimaryPartitioned, "primary_isolated": PrimaryIsolated,
          "primary_mute": PrimaryMute, "primary_frozen": PrimaryFrozen,
          "patroni_frozen": PatroniFrozen, "standby_host_died": StandbyHostDied,
-         "etcd_majority_lost": EtcdMajorityLost, "commit_cut": CommitCut}
+         "etcd_majority_lost": EtcdMajorityLost, "sessions_struck": SessionsStruck,
+         "commit_cut": CommitCut}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Judges a folder of a run, again if need be: `python3 -m cluster.judge FOLDER`, in tests/e2e.
 
-Reads what cluster/checker.py names, writes verdict.json and timeline.svg beside it, prints the verdict.
-Ends with 0 if everything holds.
+Reads what cluster/checker.py names, writes verdict.json and timeline.svg beside it, prints the
+verdict. Ends with 0 if everything holds.
 """
 
 import json

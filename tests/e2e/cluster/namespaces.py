@@ -99,7 +99,7 @@ class Network:
         need_program("ip")
         self.iptables_program = need_program("iptables")
         self.hosts = [HUB, *[host for host in hosts if host != HUB]]
-        self.cuts = []  # (host, chain, option, address) of each rule in force
+        self.cuts = []  # (host, program, words) that undo each rule in force
         self.lock = self._locked()
         try:
             remove_leftovers()
@@ -144,11 +144,12 @@ class Network:
 
     @staticmethod
     def command(host, *words, user=None, group=None, may_read=False):
-        """The words of a command that runs on a host, as an unprivileged user (and its group, of the
-        same name unless said) if one is named; with `may_read` that user may read every file. The
-        process that is started so becomes the command itself: its pid is the command's."""
-        drop = [] if user is None else [need_program("setpriv"), f"--reuid={user}",
-                                        f"--regid={group or user}", "--clear-groups", "--no-new-privs"]
+        """The words of a command that runs on a host, as an unprivileged user (and its group, of
+        the same name unless said) if one is named; with `may_read` that user may read every file.
+        The process that is started so becomes the command itself: its pid is the command's."""
+        drop = [] if user is None else [
+            need_program("setpriv"), f"--reuid={user}", f"--regid={group or user}",
+            "--clear-groups", "--no-new-privs"]
         if may_read:
             drop += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
         return [need_program("ip"), "netns", "exec", PREFIX + host, *drop, *map(str, words)]
@@ -173,36 +174,50 @@ class Network:
 
     # ---- the wires ------------------------------------------------------------------------------
 
-    def _rule(self, action, host, chain, option, address):
-        done = subprocess.run(
-            self.command(host, self.iptables_program, "-w", action, chain, option, address,
-                         "-j", "DROP"), capture_output=True, text=True)
+    def _run(self, host, program, *words):
+        done = subprocess.run(self.command(host, program, *words), capture_output=True, text=True)
         if done.returncode != 0:
-            raise Impossible(f"iptables: {done.stderr.strip()[:200]}")
+            raise Impossible(f"{program}: {done.stderr.strip()[:200]}")
 
-    def _drop(self, *rule):
-        self._rule("-A", *rule)
-        self.cuts.append(rule)
+    def _drop(self, host, *which):
+        """What comes in on a host and fits is lost."""
+        rule = ("INPUT", *which, "-j", "DROP")
+        self._run(host, self.iptables_program, "-w", "-A", *rule)
+        self.cuts.append((host, self.iptables_program, "-w", "-D", *rule))
 
     def cut(self, source, sink):
         """What `source` sends to `sink` is lost on the way; the other way goes on."""
-        self._drop(sink, "INPUT", "-s", self.address(source))
+        self._drop(sink, "-s", self.address(source))
 
     def partition(self, some, others):
         """Nothing passes between the hosts of the two groups, either way."""
         for one in some:
             for other in others:
                 for host, peer in ((one, other), (other, one)):
-                    self._drop(host, "INPUT", "-s", self.address(peer))
+                    self._drop(host, "-s", self.address(peer))
 
     def isolate(self, host):
         """Nothing passes between this host and any other; the harness in the hub still sees it."""
         self.partition([host], [peer for peer in self.hosts if peer not in (HUB, host)])
 
+    def lose(self, host, peers, share):
+        """A share of the packets between a host and its peers is lost, either way."""
+        chance = ("-m", "statistic", "--mode", "random", "--probability", str(share))
+        for peer in peers:
+            self._drop(host, "-s", self.address(peer), *chance)
+            self._drop(peer, "-s", self.address(host), *chance)
+
+    def slow(self, host, rate):
+        """A host sends no faster than that, in the words of tc(8): 8kbit."""
+        tc = need_program("tc")
+        self._run(host, tc, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate,
+                  "burst", "1600", "latency", "400ms")
+        self.cuts.append((host, tc, "qdisc", "del", "dev", "eth0", "root"))
+
     def heal(self):
-        """Removes every cut."""
+        """Removes every cut, loss and limit."""
         while self.cuts:
-            self._rule("-D", *self.cuts[-1])
+            self._run(*self.cuts[-1])
             self.cuts.pop()
 
     # ---- the processes --------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Cronally on the hosts: `cronally serve` on n1, n2 and n3, receivers on r1.
 
 Like Server and Receiver of ../processes.py, which they are; the harness must stand in the hub
-(Network.inside) to reach them. With `database` a node is one of a cluster; without, it has a SQLite of
-its own in its home.
+(Network.inside) to reach them. With `database` a node is one of a cluster; without, it has a SQLite
+of its own in its home.
 """
 
 from processes import Receiver, Server, cronally_program, receiver_program

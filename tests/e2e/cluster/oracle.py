@@ -1,10 +1,11 @@
 """When a cron expression is due, from Python's zoneinfo alone: what the product is judged by.
 
-It shares no code with the product and knows less: five fields, or six with the second first; numbers,
-names, lists, ranges and steps. Anything else is refused, so that nothing is judged by a guess. The rules
-for clock changes are those of docs/schedules.md: a schedule whose minute or hour is `*` or `*/1` follows
-real time; any other fires once for each local time, in the first pass of an overlap, and for a time that
-a gap leaves out at the gap's end (`dst: run`) or not at all (`dst: skip`).
+It shares no code with the product and knows less: five fields, or six with the second first;
+numbers, names, lists, ranges and steps. Anything else is refused, so that nothing is judged by a
+guess. The rules for clock changes are those of docs/schedules.md: a schedule whose minute or hour
+is `*` or `*/1` follows real time; any other fires once for each local time, in the first pass of an
+overlap, and for a time that a gap leaves out at the gap's end (`dst: run`) or not at all (`dst:
+skip`).
 
 due("30 9 * * 1-5", "Europe/Riga", begin, end) is the ascending list of instants in (begin, end], in
 microseconds since 1970.
@@ -102,7 +103,8 @@ def due(text, zone, begin, end, dst="run"):
     first_of = set()  # local minutes that have been seen
     found = set()
     previous = None
-    for step in range(int(((end - begin) // SECOND_US + 60 + 2 * MARGIN.total_seconds()) // 60) + 1):
+    seconds = (end - begin) // SECOND_US + 60 + 2 * MARGIN.total_seconds()
+    for step in range(int(seconds // 60) + 1):
         at = floor - MARGIN + step * MINUTE
         local = at.astimezone(info).replace(tzinfo=None)
         whole = int(at.timestamp()) * SECOND_US

@@ -12,12 +12,13 @@ FIRST_PORT = 6001
 
 
 class CommitProxy:
-    """Clients on that host reach the databases through `addresses`, and a commit can be cut."""
+    """Clients on that host reach the databases through `addresses`, and a commit can be cut. Each
+    cut is added to `cuts`: {t, cut}."""
 
-    def __init__(self, network, host, targets):
+    def __init__(self, network, host, targets, cuts):
         ports = range(FIRST_PORT, FIRST_PORT + len(targets))
         self.addresses = [f"127.0.0.1:{port}" for port in ports]
-        self.cuts = []  # {t, cut} of each cut so far
+        self.cuts = cuts
         routes = [f"{port}={target}" for port, target in zip(ports, targets)]
         self.process = subprocess.Popen(
             network.command(host, "/usr/bin/python3", PROGRAM, *routes), text=True,
@@ -34,6 +35,10 @@ class CommitProxy:
         """The next commit is cut: before, during or after it."""
         self._say(f"cut {mode}")
 
+    def delay(self, ms, jitter_ms):
+        """Every message takes so long, each way, from now on."""
+        self._say(f"delay {ms} {jitter_ms}")
+
     def implicit(self, on):
         """Whether a pipeline's Sync outside of a transaction block counts as a commit."""
         self._say(f"implicit {'on' if on else 'off'}")
@@ -41,7 +46,3 @@ class CommitProxy:
     def _say(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()

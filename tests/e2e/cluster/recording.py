@@ -1,7 +1,7 @@
 """Writes the folder that cluster/checker.py judges, while a run goes on and at its end.
 
-Each change of a job goes through here, so that the time of its request and of its acknowledgement are
-known. One that was not answered has no `ack_hi`: nobody knows whether it was carried out.
+Each change of a job goes through here, so that the time of its request and of its acknowledgement
+are known. One that was not answered has no `ack_hi`: nobody knows whether it was carried out.
 """
 
 import http.client
@@ -34,8 +34,8 @@ def schedule_of(body):
 
 
 def said(api, method, path, body=None):
-    """The answer of an edit and when it came; None and None where its fate is open: no answer in time,
-    or the server's word that it cannot tell."""
+    """The answer of an edit and when it came; None and None where its fate is open: no answer in
+    time, or the server's word that it cannot tell."""
     try:
         answer = api.send(method, path, body, timeout=ANSWER_MAX_S)
     except (OSError, http.client.HTTPException):
@@ -120,7 +120,8 @@ class Recording:
                    for state in ("requested", "claimed", "begun"))
 
     def _name_unanswered(self, api):
-        """Lines that know only a name get the job's id; those of jobs that never were are dropped."""
+        """Lines that know only a name get the job's id; those of jobs that never were are
+        dropped."""
         file = self.folder / "spec.jsonl"
         lines = []
         for line in map(json.loads, file.read_text().splitlines()):

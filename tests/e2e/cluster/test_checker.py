@@ -25,8 +25,8 @@ def fault(t0, t1, kind, scope, **more):
 
 
 def clean():
-    """Two minutes, four jobs. At the kill each second of `a` is
-    late, one attempt of `b` is repeated, and `c` (latest) skips; `a` is edited and `d` is paused."""
+    """Two minutes, four jobs. At the kill each second of `a` is late, one attempt of `b` is
+    repeated, and `c` (latest) skips; `a` is edited and `d` is paused."""
     changes = [
         Change("a", START - 200, START, {"every": SECOND, "anchor": START}, WINDOW),
         Change("a", EDITED, EDITED + 20_000, {"every": 2 * SECOND, "anchor": START}, WINDOW),
@@ -37,7 +37,8 @@ def clean():
                delivery="at_most_once"),
         Change("d", EDITED, EDITED + 20_000, None, WINDOW, pauses=True),
     ]
-    record = checker.Record(changes, [], [fault(KILLED, KILLED + 9 * SECOND, "node_killed", ["n1"])],
+    killed = fault(KILLED, KILLED + 9 * SECOND, "node_killed", ["n1"])
+    record = checker.Record(changes, [], [killed],
                             hosts={"node-1": "n1", "node-2": "n2"}, end=END)
     late_from, late_to = KILLED, KILLED + 6 * SECOND
     for job, instant in sorted(checker.due_of(record).must):
@@ -102,7 +103,7 @@ def test_figures_tell_calm_from_disturbed():
     assert shown["late_ms_all"]["max"] == 4_840.0
 
 
-# ---- one record removed, doubled, shifted, forged ------------------------------------------------------
+# ---- one record removed, doubled, shifted, forged ------------------------------------------------
 
 def removed(record):
     record.requests.remove(request_of(record, "a", TEN))
@@ -157,7 +158,7 @@ def forged_claim(record):
     record.yours.append({"node": "node-1", "run": "nothing", "fence": 9})
 
 
-# ---- attempts, fences, claims ----------------------------------------------------------------------------
+# ---- attempts, fences, claims --------------------------------------------------------------------
 
 def told_twice(record):
     record.yours.append({"node": "node-2", "run": "a-10", "fence": 7})
@@ -206,12 +207,13 @@ def too_many_failures(record):
         for number in range(1, 7)]
 
 
-# ---- policies and edits ------------------------------------------------------------------------------------
+# ---- policies and edits --------------------------------------------------------------------------
 
 def skip(record, job, instant):
     record.requests.remove(request_of(record, job, instant))
     record.runs.remove(run_of(record, job, instant))
-    record.yours = [told for told in record.yours if told["run"] in {run["id"] for run in record.runs}]
+    known = {run["id"] for run in record.runs}
+    record.yours = [told for told in record.yours if told["run"] in known]
     record.spans.append({"job": job, "after": instant - 1, "until": instant, "reason": "catch_up"})
 
 
@@ -320,10 +322,11 @@ def test_what_is_planted_is_found_and_nothing_else(plant, found):
     assert findings.counts() == found, str(findings)
 
 
-# ---- Jepsen's two cases, and runs without a name -----------------------------------------------------------
+# ---- Jepsen's two cases, and runs without a name -------------------------------------------------
 
 MINUTE = 60 * SECOND
-JEPSEN = Change("j", START - 1, START - 1, {"at": [START + k * MINUTE for k in range(3)]}, 15 * SECOND)
+JEPSEN = Change("j", START - 1, START - 1, {"at": [START + k * MINUTE for k in range(3)]},
+                15 * SECOND)
 
 
 def windows_at(end):
@@ -357,8 +360,9 @@ def test_overlapping_windows_are_filled_as_far_as_can_be():
 ])
 def test_requests_without_a_name_are_told_by_path_and_time(spoil, found):
     job = Change("j", START - 1, START - 1, JEPSEN.schedule, 15 * SECOND, path="/old")
-    requests = [{"t_us": START + k * MINUTE + SECOND, "run": "", "job": "", "attempt": 0, "fence": 0,
-                 "path": "/old", "sig": "none", "status": 200, "scheduled_at": ""} for k in range(3)]
+    requests = [{"t_us": START + k * MINUTE + SECOND, "run": "", "job": "", "attempt": 0,
+                 "fence": 0, "path": "/old", "sig": "none", "status": 200, "scheduled_at": ""}
+                for k in range(3)]
     runs = [{"id": f"r{k}", "job_id": "j", "kind": "scheduled", "state": "ended",
              "verdict": "succeeded", "scheduled_at": base.instant_text(START + k * MINUTE),
              "attempts": []} for k in range(3)]
@@ -368,7 +372,7 @@ def test_requests_without_a_name_are_told_by_path_and_time(spoil, found):
     assert findings.counts() == found, str(findings)
 
 
-# ---- faults, and the folder ----------------------------------------------------------------------------------
+# ---- faults, and the folder ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("at,latest", [
     (START, START + WINDOW),

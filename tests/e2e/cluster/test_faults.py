@@ -42,8 +42,8 @@ def scene():
     return faults.Scene(world, world, {"n1": world, "n2": world}, {"n1": world})
 
 
-UNDONE_BY = {"partition": "heal", "cut": "heal", "isolate": "heal", "freeze": "thaw",
-             "freeze_patroni": "thaw_patroni"}
+UNDONE_BY = {"partition": "heal", "cut": "heal", "isolate": "heal", "lose": "heal",
+             "slow": "heal", "freeze": "thaw", "freeze_patroni": "thaw_patroni"}
 
 
 @pytest.mark.parametrize("kind", sorted(faults.KINDS))
@@ -83,7 +83,7 @@ def test_a_pick_chooses_the_node(scene):
     assert [scene.node(pick) for pick in (0, 1, 2)] == ["n1", "n2", "n1"]
 
 
-# ---- which message commits ---------------------------------------------------------------------------
+# ---- which message commits -----------------------------------------------------------------------
 
 QUERY = lambda text: (b"Q", text + b"\0")
 PARSE = lambda name, text: (b"P", name + b"\0" + text + b"\0" + struct.pack("!H", 0))
@@ -121,7 +121,7 @@ def test_an_order_of_the_proxy_is_carried_out_once():
             control.order(line)
 
 
-# ---- results -----------------------------------------------------------------------------------------
+# ---- results -------------------------------------------------------------------------------------
 
 def test_results_accumulate_and_what_was_cut_off_runs_anew(tmp_path):
     runs = []
@@ -149,7 +149,7 @@ def test_results_accumulate_and_what_was_cut_off_runs_anew(tmp_path):
     assert again.state("one")["about"] == {"seed": 3} and again.state("three") is None
 
 
-# ---- rows ----------------------------------------------------------------------------------------------
+# ---- rows ----------------------------------------------------------------------------------------
 
 @dataclasses.dataclass
 class Told:

@@ -1,4 +1,5 @@
-"""Hosts, for real: what is cut, frozen and killed, and that nothing is left of a harness that died."""
+"""Hosts, for real: what is cut, frozen and killed, and that nothing is left of a harness that
+died."""
 
 import contextlib
 import os
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -37,7 +39,7 @@ os._exit(1)
 def test_a_later_start_removes_what_a_crashed_harness_left():
     folder = os.path.dirname(os.path.dirname(os.path.abspath(namespaces.__file__)))
     crashed = subprocess.run([sys.executable, "-c", CRASHES.format(folder=folder)],
-                             capture_output=True, text=True)
+                             capture_output=True, text=True, timeout=60)
     if "Impossible" in crashed.stderr:
         pytest.skip(crashed.stderr.strip().split("\n")[-1])
     left = int(crashed.stdout)
@@ -135,6 +137,39 @@ def test_one_way_is_one_way(network):
         assert received == {"n2": b"x"}
     finally:
         network.heal()
+
+
+def datagrams(network, source, sink, count, size=100):
+    """How many of `count` arrive, and in what time, in seconds."""
+    with network.inside(sink):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.bind((network.address(sink), PORT))
+    listener.settimeout(1)
+    begun, arrived, last = time.monotonic(), 0, 0.0
+    with network.inside(source), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(count):
+            sender.sendto(b"x" * size, (network.address(sink), PORT))
+    with listener, contextlib.suppress(TimeoutError):
+        while arrived < count:
+            listener.recv(size)
+            arrived, last = arrived + 1, time.monotonic() - begun
+    return arrived, last
+
+
+def test_a_share_of_the_packets_is_lost(network):
+    network.lose("n1", ["d1"], 0.5)
+    arrived = {sink: datagrams(network, "n1", sink, 400)[0] for sink in ("d1", "d2")}
+    network.heal()
+    assert 120 < arrived["d1"] < 280 and arrived["d2"] == 400  # eight standard deviations
+    assert datagrams(network, "n1", "d1", 400)[0] == 400
+
+
+def test_a_slow_host_sends_no_faster_than_it_may(network):
+    network.slow("n1", "80kbit")  # 10,000 bytes a second, of which 4,000 wait at most
+    arrived, seconds = datagrams(network, "n1", "d1", 4, size=1000)
+    network.heal()
+    assert arrived == 4 and seconds > 0.2
+    assert datagrams(network, "n1", "d1", 4, size=1000)[1] < 0.2
 
 
 def busy_family(network, host):

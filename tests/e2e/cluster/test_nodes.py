@@ -98,7 +98,7 @@ def test_a_node_that_dies_and_one_that_is_frozen_lose_and_double_nothing(world, 
 
 
 def test_receivers_out_of_reach_are_reached_when_the_network_heals(world, tmp_path):
-    world.nemesis.scene.node_ttl_s = 1.0  # there is no lease here, so it may take 2 s after the heal
+    world.nemesis.scene.node_ttl_s = 1.0  # no lease here: it may take 2 s after the heal
     time.sleep(2)
     world.nemesis.strike("node_cut_from_receivers", hold_s=2)
     time.sleep(4)

@@ -1,4 +1,5 @@
-"""The oracle against cronsim's answers, and the rules in which Cronally differs from it on purpose."""
+"""The oracle against cronsim's answers, and the rules in which Cronally differs from it on
+purpose."""
 
 import datetime
 
@@ -22,7 +23,8 @@ def microseconds(text):
 
 def answers():
     """(expression, zone, from, seconds since 1970): cronsim's, or ours where that differs."""
-    ours = {(row[1], row[2], row[3]): row[5] for row in rows("differences.tsv") if row[0] == "cronsim"}
+    ours = {(row[1], row[2], row[3]): row[5] for row in rows("differences.tsv")
+            if row[0] == "cronsim"}
     for expression, zone, begin, answer in rows("cronsim.tsv"):
         answer = ours.get((expression, zone, begin), answer)
         if answer == "refused":
@@ -57,11 +59,13 @@ def test_it_agrees_with_cronsim_and_the_listed_differences():
 def test_clock_changes(expression, dst, begin, found):
     begin = microseconds(begin)
     instants = oracle.due(expression, "Europe/Riga", begin, begin + 4 * 3600 * 1_000_000, dst)
-    assert [f"{datetime.datetime.fromtimestamp(at / 1e6, oracle.UTC):%T}" for at in instants] == found
+    shown = [datetime.datetime.fromtimestamp(at / 1e6, oracle.UTC) for at in instants]
+    assert [f"{at:%T}" for at in shown] == found
 
 
-@pytest.mark.parametrize("text", ["", "* * *", "60 * * * *", "*/0 * * * *", "5-1 * * * *", "H * * * *",
-                                  "0 0 L * *", "0 0 * * MON#2", "0 0 ? * 1", "@hourly"])
+@pytest.mark.parametrize("text", [
+    "", "* * *", "60 * * * *", "*/0 * * * *", "5-1 * * * *", "H * * * *", "0 0 L * *",
+    "0 0 * * MON#2", "0 0 ? * 1", "@hourly"])
 def test_what_it_does_not_know_is_refused(text):
     with pytest.raises(oracle.Unknown):
         oracle.parse(text)

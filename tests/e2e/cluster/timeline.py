@@ -1,9 +1,9 @@
 """Draws a run as SVG: bands are faults, a lane is a job or a client, a mark is what happened in it.
 
 Marks and windows have one of four kinds, which are their colours: `good`, `open` (undetermined or
-excused), `late`, `bad`. Marks that fall on one pixel become one, of the worst kind, whose tooltip says
-how many there are; so the picture of a long run stays small. Under the lanes the lateness of each first
-request is drawn, on a logarithmic scale. Instants are microseconds.
+excused), `late`, `bad`. Marks that fall on one pixel become one, of the worst kind, whose tooltip
+says how many there are; so the picture of a long run stays small. Under the lanes the lateness of
+each first request is drawn, on a logarithmic scale. Instants are microseconds.
 """
 
 import collections
@@ -135,8 +135,8 @@ class Timeline:
 
 
 def of_record(record, lanes_max=60):
-    """A run of the cluster (checker.Record): a lane for each job, the worst jobs first if they are too
-    many. A window is from an instant to its deadline, a mark a request."""
+    """A run of the cluster (checker.Record): a lane for each job, the worst jobs first if they are
+    too many. A window is from an instant to its deadline, a mark a request."""
     due = checker.due_of(record)
     calm = checker.Calm(record.faults)
     record, _ = checker.named(record, due, calm)

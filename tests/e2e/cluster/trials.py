@@ -1,8 +1,8 @@
 """Results that accumulate: a folder with one folder for each trial, and a state file in each.
 
-A trial that has ended is not run again. One that was cut off (its state still says `running`) is kept
-beside as NAME.cut-1, NAME.cut-2 … and runs anew. So a proof that was interrupted goes on where it was by
-the same command, and a failing trial can be looked at and judged again.
+A trial that has ended is not run again. One that was cut off (its state still says `running`) is
+kept beside as NAME.cut-1, NAME.cut-2 … and runs anew. So a proof that was interrupted goes on where
+it was by the same command, and a failing trial can be looked at and judged again.
 """
 
 import json
@@ -23,8 +23,8 @@ class Results:
             return None
 
     def run(self, name, trial, about=None):
-        """Runs trial(folder) unless it has ended before. It returns a dictionary with `holds`, which
-        verdict.json then has; `about` is said in the state file. Returns the verdict."""
+        """Runs trial(folder) unless it has ended before. It returns a dictionary with `holds`,
+        which verdict.json then has; `about` is said in the state file. Returns the verdict."""
         state = self.state(name)
         if state and state["state"] == "ended":
             return json.loads((self.folder / name / "verdict.json").read_text())

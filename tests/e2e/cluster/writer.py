@@ -2,11 +2,12 @@
 
     writer.py --url URL --name W --log FILE [--per-second 20] [--once]
 
-One row is one transaction, BEGIN, INSERT, COMMIT, in three messages. The log says that a try begins, and
-then what became of it: `acknowledged`, `refused` (nothing was committed) or `unknown` (COMMIT was sent and
-not answered, or answered with the warning that it may not have been replicated). An unknown fate is
-resolved as the product does it: the same transaction again, which changes nothing where the row is
-there already (not with --once). A transaction has 5 s, then its connection is left; it is never cancelled.
+One row is one transaction, BEGIN, INSERT, COMMIT, in three messages. The log says that a try
+begins, and then what became of it: `acknowledged`, `refused` (nothing was committed) or `unknown`
+(COMMIT was sent and not answered, or answered with the warning that it may not have been
+replicated). An unknown fate is resolved as the product does it: the same transaction again, which
+changes nothing where the row is there already (not with --once). A transaction has 5 s, then its
+connection is left; it is never cancelled.
 
 Runs on the Python of build/python (psycopg). Ends by a signal.
 """
