@@ -1,7 +1,9 @@
 #include "scheduler/driver.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -372,6 +374,8 @@ void Driver::Impl::flush_reads() {
     move_into(reader_work_.reads, reads_);
     move_into(reader_work_.sends, awaited_);
     move_into(reader_work_.prepares, prepares_);
+    // Rows of neighbours share pages.
+    std::ranges::sort(reader_work_.prepares);
   }
   reader_filled_.notify_one();
 }
@@ -497,12 +501,22 @@ void Driver::Impl::own(const LeaseHolder::Granted& granted) {
   core::ShardsAcquired event{.fence = granted.fence,
                              .random_seed = runtime::random_u64(),
                              .sent_until = leases_->sent_until(granted)};
-  const auto read = parts_.database.spine().read_shards(granted.shards, [&](store::JobPlan&& plan) {
-    event.jobs.push_back(parts_.compiler.compile(plan));
-    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
-  });
-  if (leases_->endless())
-    resume_at_ = read.resume_at;  // then all are read before the threads start
+  std::mutex mutex;
+  const auto read =
+      parts_.database.spine().read_shards(granted.shards, [&](std::vector<store::JobPlan>&& plans) {
+        std::size_t unreadable = 0;
+        std::vector<core::PlannedJob> jobs;
+        jobs.reserve(plans.size());
+        for (const auto& plan : plans) {
+          jobs.push_back(parts_.compiler.compile(plan));
+          unreadable += JobCompiler::unreadable(plan, jobs.back()) ? 1 : 0;
+        }
+        std::lock_guard lock(mutex);
+        std::ranges::move(jobs, std::back_inserter(event.jobs));
+        zones_unreadable_ += unreadable;
+      });
+  // Endless: all are read before the threads start.
+  if (leases_->endless()) resume_at_ = read.resume_at;
   event.shards.reserve(read.shards.size());
   for (const auto& shard : read.shards) {
     event.shards.push_back({shard.no, shard.cursor, shard.change});

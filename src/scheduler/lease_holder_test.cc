@@ -25,8 +25,8 @@ class FakeSpine final : public store::Spine {
     return answer;
   }
   void release(NodeId, const core::Release&) override {}
-  store::ShardsRead read_shards(const ShardSet&,
-                                const std::function<void(store::JobPlan&&)>&) override {
+  store::ShardsRead read_shards(
+      const ShardSet&, const std::function<void(std::vector<store::JobPlan>&&)>&) override {
     return {};
   }
   void submit(core::Batch, std::function<void(core::BatchFate)>) override {}

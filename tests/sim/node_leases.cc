@@ -25,11 +25,7 @@ void Node::take_lock() {
     (void)process_->keeper.heartbeat(steady());
     return process_->keeper.answered(answer, steady());
   }();
-  store::ShardsRead read;
-  std::vector<store::JobPlan> jobs;
-  read = world_.store.read_shards(news.granted,
-                                  [&](store::JobPlan&& job) { jobs.push_back(std::move(job)); });
-  read.jobs = std::move(jobs);
+  auto read = world_.store.read_shards(news.granted);
   own(news.fence, read, instant_min);
 }
 
@@ -117,12 +113,7 @@ void Node::lose(const ShardSet& which) {
 
 void Node::read_granted(Fence fence, const ShardSet& shards, Instant granted_at) {
   auto read = std::make_shared<store::ShardsRead>();
-  const auto apply = [this, read, shards] {
-    std::vector<store::JobPlan> jobs;
-    *read = world_.store.read_shards(shards,
-                                     [&](store::JobPlan&& job) { jobs.push_back(std::move(job)); });
-    read->jobs = std::move(jobs);
-  };
+  const auto apply = [this, read, shards] { *read = world_.store.read_shards(shards); };
   ask(
       apply, [this, read, fence, granted_at] { own(fence, *read, granted_at); },
       [this, fence, shards, granted_at] { read_granted(fence, shards, granted_at); }, 1s);
