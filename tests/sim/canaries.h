@@ -14,6 +14,7 @@ struct CanaryKind {
   std::string name;
   std::string caught_by;  // the promise whose check must object
   std::function<std::unique_ptr<Canary>()> make;
+  std::uint64_t first = 1;  // the world from which the short set looks: some need rare moments
 };
 
 // canaries_lone.cc: mistakes that one node shows; canaries_cluster.cc: those that need several.

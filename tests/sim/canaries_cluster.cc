@@ -72,6 +72,14 @@ class AckOfALoser final : public Canary {
  public:
   void prepare(ModelStore& store) override { store.ignore_fences_of_acks(); }
   bool deaf_to_losses() const override { return true; }
+  void on_event(core::Event& event, const Now&) override {
+    auto* done = std::get_if<core::BatchDone>(&event);
+    auto* committed = done ? std::get_if<core::BatchCommitted>(&done->fate) : nullptr;
+    if (!committed) return;
+    for (auto& outcome : committed->outcomes) {
+      if (outcome.status == core::ItemStatus::fenced) outcome.status = core::ItemStatus::gone;
+    }
+  }
 };
 
 // Takes an edit for seen a while before the owner's lease is over.
@@ -120,7 +128,7 @@ std::vector<CanaryKind> cluster_canaries() {
   return {
       {"requests forgotten at a takeover", "P2", make_canary<RequestsForgotten>},
       {"takeover keeps a number perhaps sent", "P4", make_canary<NumberKept>},
-      {"lease trusted from the answer on", "P4", make_canary<TrustFromAnswer>},
+      {"lease trusted from the answer on", "P4", make_canary<TrustFromAnswer>, 430},
       {"pause longer than the lease unnoticed", "P4", make_canary<PauseUnnoticed>},
       {"shard released before its requests are withdrawn", "P4",
        make_canary<ReleasedBeforeWithdrawn>},
