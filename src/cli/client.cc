@@ -76,6 +76,7 @@ net::Call Client::call_of(std::string method, const std::string& path) const {
   net::Call call;
   call.method = std::move(method);
   call.url = server_.url + path;
+  call.timeout = timeout_;
   call.headers = {{"Accept", "application/json"}, {"User-Agent", "cronally/" CRONALLY_VERSION}};
   if (const auto* token = std::get_if<SecretText>(&server_.caller))
     call.headers.push_back({"Authorization", "Bearer " + token->reveal()});

@@ -119,13 +119,12 @@ void add_serve(Tree& tree, ServeFunction serve) {
                  "Where the API listens; 127.0.0.1:8787 without it. Port 0 takes a free one.")
       ->type_name("ADDRESS:PORT")
       ->envname("CRONALLY_LISTEN");
-  app.add_option("--log-level", flags->options.log_level,
-                 "debug, info (the default), warning, error.")
-      ->type_name("LEVEL")
+  app.add_option("--log-level", flags->options.log_level, "What is logged; info by default.")
+      ->type_name("debug|info|warning|error")
       ->envname("CRONALLY_LOG_LEVEL");
   app.add_option("--log-format", flags->options.log_format,
-                 "text (the default) or json; on stderr.")
-      ->type_name("FORMAT")
+                 "How it is logged, on stderr; text by default.")
+      ->type_name("text|json")
       ->envname("CRONALLY_LOG_FORMAT");
   text_flag(app, "--drain-timeout", "LENGTH", flags->drain_timeout,
             "How long a stop waits for requests under way; 25s without it.")

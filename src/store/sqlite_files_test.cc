@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -98,6 +99,51 @@ TEST_F(SqliteFiles, AreOneFileAfterAnOrderlyEnd) {
 
 TEST_F(SqliteFiles, NameTheEngine) {
   EXPECT_THAT(database->engine(), testing::StartsWith("SQLite 3."));
+}
+
+// ---- schemas ------------------------------------------------------------------------------------
+
+// As the first schema kept them: a job whose change is not planned, with a run that is open and
+// one that has ended.
+void write_first_schema(const std::filesystem::path& path) {
+  sqlite::Connection db(path, sqlite::Connection::Mode::write);
+  db.execute(std::string(sqlite::migrations()[0]));
+  for (int shard = 0; shard < shard_count; ++shard) {
+    db.use("shard_insert").bind(shard).bind(start).run();
+  }
+  db.execute(R"(
+    INSERT INTO meta VALUES (1, 1, 0, 0, 0, '', 0, 2, 2);
+    INSERT INTO account VALUES (1, zeroblob(16), 'old', x'00', NULL, '[]');
+    INSERT INTO job VALUES (1, zeroblob(16), 1, 7, 'old job', 2, 1, 2, 1, 0, 0, 0, 1000, '@never',
+                            'UTC', 0, 0, 0, 5, 1, 1, NULL, 0, 0, 1, 'http://127.0.0.1:9');
+    INSERT INTO run VALUES (1, x'01', 1, 7, 1, 0, '', 100, 100, 3, 0, 0, 1, 1, 100, 0, 0, 100, 200);
+    INSERT INTO run VALUES (2, zeroblob(16), 1, 7, 1, 0, '', 500, 500, 1, NULL, 0, 1, 1, 500, 0, 0,
+                            NULL, NULL);
+    PRAGMA user_version = 1)");
+}
+
+TEST_F(SqliteFiles, OfTheFirstSchemaAreBroughtToTheNewest) {
+  write_first_schema(copy);
+  auto opened = open(copy);
+  ASSERT_TRUE(opened);
+  const auto acquired = opened->spine().acquire(NodeId{});
+  ASSERT_THAT(acquired.jobs, testing::SizeIs(1));
+  RunFilter open_ones;
+  open_ones.state = core::RunState::claimed;
+  auto listed = opened->ledger().list_runs(account, open_ones);
+  ASSERT_TRUE(listed);
+  EXPECT_THAT(listed->items, testing::SizeIs(1));
+  // A change finds the job's open runs.
+  std::promise<core::BatchFate> told;
+  opened->spine().submit(
+      {acquired.fence,
+       {core::Replan{
+           .job = {1}, .shard = {7}, .revision = 2, .changed_at = instant_from_us(1000)}}},
+      [&](core::BatchFate fate) { told.set_value(std::move(fate)); });
+  ASSERT_TRUE(std::holds_alternative<core::BatchCommitted>(told.get_future().get()));
+  listed = opened->ledger().list_runs(account, open_ones);
+  ASSERT_TRUE(listed);
+  EXPECT_THAT(listed->items, testing::IsEmpty());
 }
 
 // ---- backup -------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 from documents import Block, Shell, blocks_of, commands_of, missing_line
 from processes import ROOT, Receiver, Server, clean_environment, cronally_program
 
-DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")),
+             ROOT / "clients" / "python" / "README.md"]
              if path.exists()]
 BLOCKS = [block for path in DOCUMENTS
           for block in blocks_of(str(path.relative_to(ROOT)), path.read_text())]

@@ -53,7 +53,10 @@ SELECT change FROM shard WHERE shard = ?;
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
        planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
        backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
-FROM job WHERE gone = 0 OR planned_revision < revision;
+FROM job WHERE job_no > ?1 AND job_no <= ?2 AND (gone = 0 OR planned_revision < revision);
+
+-- name: job_newest
+SELECT max(job_no) FROM job;
 
 -- name: plans_changed
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
@@ -83,7 +86,8 @@ INSERT INTO skipped_span (job_no, revision, after, until, reason) VALUES (?, ?, 
 ON CONFLICT DO NOTHING;
 
 -- name: open_runs_of_job
-SELECT run_no, due, kind, fence, failures, unknowns FROM run WHERE job_no = ? AND state < 3;
+SELECT run_no, due, kind, fence, failures, unknowns FROM run INDEXED BY run_open_job
+WHERE shard = ? AND job_no = ? AND state < 3;
 
 -- name: run_rebind
 UPDATE run SET revision = ?2 WHERE run_no = ?1;
@@ -140,6 +144,7 @@ SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.schedul
        r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at
 FROM run r JOIN job j USING (job_no)
 WHERE r.state IN (1, 2) AND r.send_at <= ?1 AND NOT (j.paused AND r.due <= j.changed_at)
+  AND (?3 >> r.shard) & 1
 ORDER BY r.send_at, r.run_no LIMIT ?2;
 
 -- name: open_runs_all
