@@ -1,7 +1,9 @@
 #include "scheduler/driver.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -115,6 +117,7 @@ class Driver::Impl {
   std::vector<delivery::Delivery> ready_;  // sends that are not handed over yet
   std::vector<DeliveryCache::Key> prepares_;
   std::vector<core::ReadOpenRuns> reads_;
+  std::vector<core::Release> releases_;
   std::vector<AwaitedSend> awaited_;
 
   DeliveryCache cache_;
@@ -127,10 +130,13 @@ class Driver::Impl {
   int commits_ = 0;  // under way
 
   struct ReaderWork {
+    std::vector<core::Release> releases;
     std::vector<core::ReadOpenRuns> reads;
     std::vector<AwaitedSend> sends;
     std::vector<DeliveryCache::Key> prepares;
-    bool empty() const { return reads.empty() && sends.empty() && prepares.empty(); }
+    bool empty() const {
+      return releases.empty() && reads.empty() && sends.empty() && prepares.empty();
+    }
   };
   std::mutex reader_mutex_;
   std::condition_variable_any reader_filled_;
@@ -156,10 +162,20 @@ void Driver::Impl::start() {
   core::ShardsAcquired event{.random_seed = runtime::random_u64()};
   zones_replaced_ = parts_.compiler.zones_replaced();
   zones_looked_at_ = parts_.clock.steady();
-  const auto acquired = parts_.database.spine().acquire(options_.node, [&](store::JobPlan&& plan) {
-    event.jobs.push_back(parts_.compiler.compile(plan));
-    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
-  });
+  std::mutex mutex;
+  const auto acquired =
+      parts_.database.spine().acquire(options_.node, [&](std::vector<store::JobPlan>&& plans) {
+        std::size_t unreadable = 0;
+        std::vector<core::PlannedJob> jobs;
+        jobs.reserve(plans.size());
+        for (const auto& plan : plans) {
+          jobs.push_back(parts_.compiler.compile(plan));
+          unreadable += JobCompiler::unreadable(plan, jobs.back()) ? 1 : 0;
+        }
+        std::lock_guard lock(mutex);
+        std::ranges::move(jobs, std::back_inserter(event.jobs));
+        zones_unreadable_ += unreadable;
+      });
   resume_at_ = acquired.resume_at;
   event.fence = acquired.fence;
   event.shards.reserve(acquired.shards.size());
@@ -251,6 +267,7 @@ void Driver::Impl::step(core::Event event) {
                    [this](core::WakeAt& wake) { wake_at_ = wake.at; },
                    [this](core::ClockHeld& held) { perform(held); },
                    [this](core::Drained&) { tell_drained(); },
+                   [this](core::Release& release) { releases_.push_back(std::move(release)); },
                },
                action);
   }
@@ -349,7 +366,7 @@ void Driver::Impl::tell_drained() {
 }
 
 void Driver::Impl::flush_reads() {
-  if (reads_.empty() && awaited_.empty() && prepares_.empty()) return;
+  if (reads_.empty() && awaited_.empty() && prepares_.empty() && releases_.empty()) return;
   {
     std::lock_guard lock(reader_mutex_);
     auto move_into = [](auto& to, auto& from) {
@@ -357,9 +374,12 @@ void Driver::Impl::flush_reads() {
                 std::make_move_iterator(from.end()));
       from.clear();
     };
+    move_into(reader_work_.releases, releases_);
     move_into(reader_work_.reads, reads_);
     move_into(reader_work_.sends, awaited_);
     move_into(reader_work_.prepares, prepares_);
+    // Rows of neighbours share pages.
+    std::ranges::sort(reader_work_.prepares);
   }
   reader_filled_.notify_one();
 }
@@ -372,6 +392,7 @@ void Driver::Impl::run_reader(const std::stop_token& stop) {
     {
       std::unique_lock lock(reader_mutex_);
       reader_filled_.wait(lock, stop, [this] { return !reader_work_.empty(); });
+      work.releases.swap(reader_work_.releases);
       work.reads.swap(reader_work_.reads);
       work.sends.swap(reader_work_.sends);
       auto& waiting = reader_work_.prepares;
@@ -379,9 +400,12 @@ void Driver::Impl::run_reader(const std::stop_token& stop) {
       work.prepares.assign(waiting.begin(), waiting.begin() + static_cast<long>(portion));
       waiting.erase(waiting.begin(), waiting.begin() + static_cast<long>(portion));
     }
+    for (const auto& release : work.releases) {
+      parts_.database.spine().release(options_.node, release);
+    }
     if (!work.sends.empty()) serve_sends(std::move(work.sends));
     for (const auto& read : work.reads) {
-      auto runs = parts_.database.spine().read_open_runs(read.until, read.limit);
+      auto runs = parts_.database.spine().read_open_runs(read.shards, read.until, read.limit);
       bool complete = runs.size() < read.limit;
       inbox_->post(
           core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});

@@ -41,7 +41,7 @@ TEST_P(SpineClaims, WriteNothingForAFenceThatIsPast) {
   auto outcomes =
       commit({claim(job, at(2s)), skip, core::Advance{job.shard, at(1h), 99},
               replan(job, core::Replan::Change::created), core::Begin{run.no, job.shard, 1},
-              core::Takeover{run.no, job.shard, 1, true}, success(run),
+              core::Takeover{run.no, job.shard, 1, true},
               core::End{run.no, job.shard, core::Verdict::cancelled, core::Reason::deleted}});
   for (const auto& outcome : outcomes) EXPECT_EQ(outcome.status, ItemStatus::fenced);
   EXPECT_THAT(open_numbers(), ElementsAre(run.no));
@@ -53,6 +53,20 @@ TEST_P(SpineClaims, WriteNothingForAFenceThatIsPast) {
   acquire();
   EXPECT_LT(grant.shards.at(static_cast<std::size_t>(job.shard.value)).cursor, at(1h));
   EXPECT_FALSE(grant.jobs.at(0).planned);
+}
+
+TEST_P(SpineClaims, RecordWhatBecameOfARequestUntilItsRunIsTakenOver) {
+  auto job = create("report");
+  auto told = claimed(job, at(1s));
+  auto taken = claimed(job, at(2s));
+  acquire();
+  EXPECT_EQ(commit_one(core::Takeover{taken.no, job.shard, 1, true}), ItemStatus::done);
+  auto outcomes = commit({success(told), success(taken)});
+  EXPECT_EQ(outcomes[0].status, ItemStatus::done) << "nobody else has touched it";
+  EXPECT_EQ(outcomes[1].status, ItemStatus::fenced);
+  EXPECT_EQ(ledger_run(told.id).verdict, core::Verdict::succeeded);
+  EXPECT_TRUE(is_open(taken.no));
+  EXPECT_EQ(open_run(taken.no).attempt, 2);
 }
 
 // ---- what the machine starts from -------------------------------------------------------------
@@ -119,6 +133,20 @@ TEST_P(SpineClaims, TellTheMachineWhatAJobSays) {
   EXPECT_EQ(plan.last_change, core::Replan::Change::created);
   EXPECT_FALSE(plan.planned);
   EXPECT_FALSE(plan.paused);
+}
+
+TEST_P(SpineClaims, StartFromEachJobOnceHoweverManyThereAre) {
+  constexpr std::size_t count = 4'100;  // more than a store reads at a time
+  std::vector<store::JobDraft> drafts;
+  for (std::size_t i = 0; i < count; ++i) {
+    drafts.push_back({fresh_job_id(), definition("job " + std::to_string(i)), {}});
+  }
+  ASSERT_TRUE(jobs().create_jobs(world->account(), drafts, store::Existing::fail, std::nullopt));
+  acquire();
+  std::set<std::string> names;
+  for (const auto& plan : grant.jobs) names.insert(plan.name);
+  EXPECT_THAT(grant.jobs, SizeIs(count));
+  EXPECT_THAT(names, SizeIs(count));
 }
 
 TEST_P(SpineClaims, RememberTheNewestClockOfAnyCommit) {
@@ -222,6 +250,20 @@ TEST_P(SpineClaims, AreStaleOnceTheJobHasChanged) {
   auto deleted = remove(create("deleted"));
   EXPECT_EQ(commit_one(claim(deleted, at(1s))), ItemStatus::stale);
   EXPECT_THAT(open_numbers(), IsEmpty());
+}
+
+TEST_P(SpineClaims, OfAnEditedJobAreStaleUnlessTheOwnerHasSeenTheEdit) {
+  auto first = create("report");
+  auto other = create("other");
+  auto unseen = describe(first, "changed");
+  std::vector<core::Item> items{claim(first, at(1s)), claim(other, at(1s)),
+                                core::Advance{first.shard, at(1s), first.change},
+                                core::Advance{other.shard, at(1s), other.change}};
+  auto outcomes = commit(items);
+  EXPECT_EQ(outcomes.at(0).status, ItemStatus::stale);
+  EXPECT_EQ(outcomes.at(1).status, ItemStatus::done);
+  outcomes = commit({claim(unseen, at(2s)), core::Advance{unseen.shard, at(2s), unseen.change}});
+  EXPECT_EQ(outcomes.at(0).status, ItemStatus::done);
 }
 
 TEST_P(SpineClaims, HoldTheirCursorBackWhenTheyAreEarly) {
