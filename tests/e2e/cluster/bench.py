@@ -61,6 +61,8 @@ TRIALS = [
     Trial("lossy", "lossy"),
     Trial("node_slow", "node_slow"),
     Trial("flapping", "flapping"),
+    Trial("node_killed", "node_killed", hold_s=5, gap_max_s=5),
+    Trial("node_frozen", "node_frozen", gap_max_s=5),
     Trial("asynchronous_partitioned", "primary_partitioned", synchronous=False, loses=True),
     Trial("asynchronous_patroni_frozen", "patroni_frozen", synchronous=False, loses=True),
 ]
