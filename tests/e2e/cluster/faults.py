@@ -9,6 +9,7 @@ in microseconds; checker.Fault says what they mean.
 import dataclasses
 import json
 import random
+import signal
 import time
 
 from cluster.namespaces import DATABASE_HOSTS, NODES, RECEIVERS
@@ -92,6 +93,22 @@ class NodeKilled(OfANode):
         self.scene.nodes[self.host].spawn()
 
 
+class NodeStopped(OfANode):
+    """F33: SIGTERM, and a new one when it has ended. Shards are handed over within a second."""
+    hold_s = 2.0
+
+    def __init__(self, scene, pick=0):
+        super().__init__(scene, pick)
+        self.lateness_s, self.unrecorded_s = 1.0, 0
+
+    def strike(self):
+        self.scene.nodes[self.host].signal(signal.SIGTERM)
+
+    def end(self):
+        self.scene.nodes[self.host].stop()
+        self.scene.nodes[self.host].spawn()
+
+
 class NodeFrozen(OfANode):
     """F14: longer than the time to live, then it goes on."""
 
@@ -115,12 +132,12 @@ class NodeCutFromDatabases(OfANode):
 
 
 class NodeCutFromReceivers(OfANode):
-    """F15: it keeps its shards; attempts fail, and what is late depends on their retries."""
-    lateness_s = None
+    """F15: it keeps its shards; attempts fail, and what is late depends on their retries. A request
+    that the node gave up may still arrive when its kernel sends again, and go unrecorded."""
 
     def __init__(self, scene, pick=0):
         super().__init__(scene, pick)
-        self.lateness_s = None
+        self.lateness_s = self.unrecorded_s = None
         self.recovery_s = 2 * scene.node_ttl_s
 
     def strike(self):
@@ -365,7 +382,7 @@ class CommitCut(Fault):
         pass
 
 
-KINDS = {"node_killed": NodeKilled, "node_frozen": NodeFrozen,
+KINDS = {"node_killed": NodeKilled, "node_stopped": NodeStopped, "node_frozen": NodeFrozen,
          "node_frozen_briefly": NodeFrozenBriefly,
          "node_cut_from_databases": NodeCutFromDatabases,
          "node_deaf_to_databases": NodeDeafToDatabases,

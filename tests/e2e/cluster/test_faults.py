@@ -58,7 +58,7 @@ def test_every_kind_undoes_what_it_did_and_is_logged(kind, scene, tmp_path, monk
         if done in calls:
             assert undone in calls[calls.index(done):], calls
     for call in scene.network.calls:
-        if call[0] in ("kill", "kill_etcd"):
+        if call[0] in ("kill", "kill_etcd", "signal"):
             assert {"restart", "spawn", "start_etcd"} & set(calls), calls
 
 
