@@ -15,6 +15,7 @@ import time
 from cluster.namespaces import DATABASE_HOSTS, NODES, RECEIVERS
 from faults import Impossible
 from kill_run import now_us
+from processes import wait_until
 
 SECOND = 1_000_000
 FAILOVER_S = 40  # DESIGN P7: database failover
@@ -420,8 +421,9 @@ class Nemesis:
         self.scene = scene
         self.log_file = log_file
 
-    def strike(self, kind, hold_s=None, pick=0):
-        """One fault from begin to end; its record. What has begun is ended whatever happens."""
+    def strike(self, kind, hold_s=None, pick=0, until=None):
+        """One fault from begin to end; its record. With `until` it holds until that is true, and
+        `hold_s` longest. What has begun is ended whatever happens."""
         fault = KINDS[kind](self.scene, pick)
         t0 = now_us()
         try:
@@ -431,7 +433,11 @@ class Nemesis:
             raise
         took = now_us() - t0  # to strike: its effects begin somewhere in this time
         try:
-            fault.hold(fault.hold_s if hold_s is None else hold_s)
+            seconds = fault.hold_s if hold_s is None else hold_s
+            if until is None:
+                fault.hold(seconds)
+            else:
+                wait_until(until, seconds, step=0.3, what=f"what {kind} was to bring about")
         finally:
             fault.end()
         record = {"t0": t0, "t1": now_us(), "kind": kind, "scope": scope,

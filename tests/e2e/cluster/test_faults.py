@@ -71,6 +71,16 @@ def test_what_has_begun_is_ended_when_the_harness_is_stopped(scene, tmp_path, mo
     assert scene.network.calls[-1] == ("thaw", "d2")
 
 
+def test_a_fault_may_hold_until_it_has_brought_something_about(scene, tmp_path):
+    looks = iter([False, True])
+    nemesis = faults.Nemesis(scene, tmp_path / "faults.jsonl")
+    record = nemesis.strike("primary_frozen", until=lambda: next(looks))
+    assert 300_000 < record["t1"] - record["t0"] < 5_000_000
+    with pytest.raises(AssertionError):
+        nemesis.strike("primary_frozen", hold_s=0.01, until=lambda: False)
+    assert scene.network.calls[-1] == ("thaw", "d2")
+
+
 def test_a_seed_chooses_the_same_faults_again():
     first = faults.schedule(7, 40)
     assert first == faults.schedule(7, 40) and first != faults.schedule(8, 40)
