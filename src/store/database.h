@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "core/batch.h"
 #include "core/job.h"
+#include "core/lease.h"
 #include "core/run.h"
 
 namespace cronally::store {
@@ -57,13 +58,13 @@ struct JobPlan {
   std::string destination;  // core::destination_of(target)
 };
 
-struct Acquisition {
+// What the machine starts some shards from.
+struct ShardsRead {
   struct Shard {
     ShardNo no;
     Instant cursor;
     std::int64_t change = 0;  // the shard's change number as of `jobs`
   };
-  Fence fence;
   std::vector<Shard> shards;
   std::vector<JobPlan> jobs;  // live jobs, and deleted or paused ones not yet replanned
   // Sending waits until the wall clock has passed this: the newest clock that any commit carried,
@@ -73,9 +74,13 @@ struct Acquisition {
   Instant resume_at;
 };
 
+struct Acquisition : ShardsRead {
+  Fence fence;
+};
+
 struct Changes {
   std::vector<JobPlan> jobs;             // newest revision of each changed job, deleted included
-  std::vector<core::OpenRun> requested;  // runs in state requested
+  std::vector<core::OpenRun> requested;  // runs in state requested, of these shards
   std::vector<std::pair<ShardNo, std::int64_t>> seen;  // per shard: read up to here
 };
 
@@ -92,13 +97,28 @@ class Spine {
  public:
   virtual ~Spine() = default;
 
-  // Takes every shard under a new fence (generation * 2^36 + counter) and reads what the machine
-  // starts from. Called once per start; `node` is recorded with attempts. The jobs are handed to
-  // `take` before this returns, in portions and from several threads at once: a million plans side
-  // by side would be half a gigabyte, and compiling them takes as long as reading them. What
-  // `take` throws, this throws.
+  // ---- Leases. By the store's clock, in one transaction; see core/lease.h. The fence of what is
+  // granted is new (generation * 2^36 + counter), and is recorded with its node for attempts. Of a
+  // node one heartbeat is under way at a time; one whose answer is not awaited any more may take
+  // effect later: it then frees what it does not name. SQLite: one holder. All shards are granted
+  // to who does not say that it holds them all, and stand as long as the process.
+  virtual core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) = 0;
+  // Gives shards back before their leases end, and says which runs are left alone until when.
+  // SQLite: nothing happens, its lease ends with the process.
+  virtual void release(NodeId node, const core::Release& what) = 0;
+
+  // Reads what the machine starts these shards from; call it after they are granted. The jobs are
+  // handed to `take` before this returns, in portions and from several threads at once: a million
+  // plans side by side would be half a gigabyte, and compiling them takes as long as reading them.
+  // What `take` throws, this throws. Runs requested in these shards are told once more by
+  // wait_for_changes.
   using TakePlans = std::function<void(std::vector<JobPlan>&&)>;
-  virtual Acquisition acquire(NodeId node, const TakePlans& take) = 0;
+  virtual ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) = 0;
+  // The same with the jobs side by side, in ShardsRead::jobs.
+  ShardsRead read_shards(const ShardSet& shards);
+
+  // The start of a store's only node: every shard under a new fence, and what it starts from.
+  Acquisition acquire(NodeId node, const TakePlans& take);
   // The same with the jobs side by side, in Acquisition::jobs.
   Acquisition acquire(NodeId node);
 
@@ -106,12 +126,14 @@ class Spine {
   // writer's thread, and must not block. Submissions commit in the order they were made.
   virtual void submit(core::Batch batch, std::function<void(core::BatchFate)> done) = 0;
 
-  // Open runs (claimed, begun) with send_at <= until, oldest first, at most `limit`. Runs that a
-  // pause holds (job paused and due <= its changed_at) are left out.
-  virtual std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) = 0;
+  // Open runs (claimed, begun) of these shards with send_at <= until, oldest first, at most
+  // `limit`. Runs that a pause holds (job paused and due <= its changed_at) are left out.
+  virtual std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
+                                                    std::size_t limit) = 0;
 
-  // Blocks until some shard's change number is above `since`, or a run is requested that was not
-  // returned by an earlier call, or `timeout` passed (then: empty). The wait holds no connection.
+  // Blocks until the change number of a shard named in `since` is above the one given, or a run is
+  // requested there that was not returned by an earlier call, or `timeout` passed (then: empty).
+  // The wait holds no connection. A store with one holder tells requested runs of every shard.
   virtual Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                                    Duration timeout) = 0;
   // Makes a waiting wait_for_changes return; used when stopping.
@@ -133,17 +155,6 @@ class Spine {
       const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) = 0;
 };
 
-inline Acquisition Spine::acquire(NodeId node) {
-  std::mutex mutex;
-  std::vector<JobPlan> jobs;
-  auto acquired = acquire(node, [&](std::vector<JobPlan>&& portion) {
-    std::lock_guard lock(mutex);
-    std::ranges::move(portion, std::back_inserter(jobs));
-  });
-  acquired.jobs = std::move(jobs);
-  return acquired;
-}
-
 // ---- Jobs -------------------------------------------------------------------------------------
 
 struct NewSecret {
@@ -155,6 +166,9 @@ struct JobDraft {
   JobId id;
   core::JobDefinition definition;
   std::vector<NewSecret> secrets;  // those of definition.target that are new
+  // What API v1 shall call it from now on (kept as Job::v1_name, if it is not the definition's
+  // name). Without one, what v1 calls it stays for as long as the definition's name does.
+  std::optional<std::string> v1_name{};
 };
 
 enum class Existing : std::uint8_t { fail, replace };
@@ -196,7 +210,8 @@ class Jobs {
 
   // Writes revision expected + 1. Codes: "not_found", "revision_conflict" (the newest is not
   // `expected`), "name_taken". `draft.id` names the job. The effective anchor stays unless the
-  // schedule text changed or the definition gives one. No difference: no new revision.
+  // schedule text changed or the definition gives one. No difference: no new revision (what API v1
+  // calls the job is no part of it, and is written all the same).
   virtual Result<core::Job> change_job(AccountNo account, JobDraft draft, Revision expected) = 0;
 
   // Codes: "not_found", "revision_conflict" (only with `expected`). The answer's `change` is what
@@ -254,12 +269,20 @@ struct FailureWebhook {
   std::vector<std::pair<std::string, SecretId>> secret_headers;
 };
 
+// Who signs requests instead of carrying a token (core/v1_signature).
+struct ApiCredentials {
+  ApiKey key;
+  std::string sealed_secret;  // base64; context: core::api_secret_context(account)
+};
+
 struct Account {
   AccountNo no;
   AccountId id;
   std::string name;
   std::string sealed_signing_secret;  // context: "account|<id>"
   std::optional<FailureWebhook> failure_webhook;
+  std::string email{};  // empty: none
+  std::optional<ApiCredentials> api{};
 };
 
 struct Token {
@@ -287,7 +310,19 @@ class Accounts {
   virtual std::optional<Principal> authenticate(std::string_view token_digest) = 0;
 
   virtual Account account(AccountNo account) = 0;
-  // Secrets that the webhook no longer names are erased; without a webhook, waiting notices too.
+  virtual std::optional<Account> find_account(ApiKey key) = 0;
+  virtual std::optional<Account> find_account(AccountId id) = 0;
+  // Letters compare without case.
+  virtual std::optional<Account> find_account(std::string_view email) = 0;
+  // Another account, with its email and credentials, and no token; its number is given. Codes:
+  // "email_taken".
+  virtual Result<Account> create_account(const Account& account) = 0;
+  // What was signed with the credentials before is refused from here on. Codes: "not_found".
+  virtual Result<void> rotate_credentials(AccountNo account, const ApiCredentials& fresh) = 0;
+  // Jobs that are not deleted.
+  virtual std::int64_t job_count(AccountNo account) = 0;
+  // Name, signing secret and webhook; not the rest. Secrets that the webhook no longer names are
+  // erased; without a webhook, waiting notices too.
   virtual void change_account(const Account& changed, const std::vector<NewSecret>& secrets) = 0;
 
   virtual std::vector<Token> tokens(AccountNo account) = 0;

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/hmac.h"
+#include "core/definition_json.h"
 #include "runtime/clock_manual.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/open.h"
@@ -234,6 +236,65 @@ TEST_F(SqliteFiles, ABackupThatCannotBeMadeSaysWhere) {
     EXPECT_THAT(outage.what(), testing::HasSubstr("none/copy.db"));
   }
   create(1);  // the store goes on
+}
+
+// What a program left that knew the first schema alone: an account with its token, and a job.
+void write_first_schema(const std::filesystem::path& file, const core::JobDefinition& definition) {
+  sqlite::Connection db(file, sqlite::Connection::Mode::write);
+  db.execute("PRAGMA journal_mode = WAL");
+  db.execute(std::string(sqlite::migrations().front()));
+  db.use("meta_insert").bind(1).bind(start).bind(0).bind("boot").run();
+  for (int shard = 0; shard < shard_count; ++shard)
+    db.use("shard_insert").bind(shard).bind(start).run();
+  const std::string id(16, '1');
+  db.execute(
+      "INSERT INTO account VALUES (1, x'" + hex(id) +
+      "', 'default', x'5345414c', NULL, '[]');"
+      "INSERT INTO token VALUES (1, x'" +
+      hex(id) +
+      "', 1, 'admin', CAST('digest' AS BLOB), 1, 0);"
+      "INSERT INTO job VALUES (1, x'" +
+      hex(id) +
+      "', 1, 0, 'old', 1, 1, 1, 0, 0, 0, 0, 0, '@every "
+      "1s', 'UTC', 0, 0, 0, 5, 1000000, 300000000, NULL, 0, 3600000000, 1000, 'http://old:80');");
+  db.use("revision_insert")
+      .bind(1)
+      .bind(1)
+      .bind(core::write_definition(definition))
+      .bind("@every 1s")
+      .bind("UTC")
+      .bind(0)
+      .bind(0)
+      .bind("old")
+      .bind(0)
+      .run();
+  db.execute("PRAGMA user_version = 1");
+}
+
+TEST_F(SqliteFiles, ADatabaseOfTheFirstSchemaGoesOn) {
+  core::JobDefinition definition;
+  definition.name = "old";
+  definition.schedule = "@every 1s";
+  definition.target = core::HttpTarget{.url = "http://old/"};
+  write_first_schema(copy, definition);
+  for (int opened = 0; opened < 2; ++opened) {
+    database = open(copy);
+    auto principal = database->accounts().authenticate("digest");
+    ASSERT_TRUE(principal);
+    auto kept = database->accounts().account(principal->account);
+    EXPECT_EQ(kept.sealed_signing_secret, "SEAL");
+    EXPECT_EQ(kept.email, "");
+    EXPECT_FALSE(kept.api);
+    auto job = database->jobs().find_job(account, "old");
+    ASSERT_TRUE(job);
+    EXPECT_EQ(job->definition, definition);
+    EXPECT_FALSE(job->v1_name);
+  }
+  create(1);
+  EXPECT_EQ(database->accounts().job_count(account), 2);
+  EXPECT_EQ(database->spine().acquire(NodeId{uuid_v4(1, 1)}).jobs.size(), 2U);
+  EXPECT_TRUE(database->accounts().rotate_credentials(account, {ApiKey{uuid_v4(1, 2)}, "sealed"}));
+  EXPECT_TRUE(database->accounts().find_account(ApiKey{uuid_v4(1, 2)}));
 }
 
 }  // namespace

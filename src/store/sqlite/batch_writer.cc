@@ -1,6 +1,7 @@
 #include "store/sqlite/batch_writer.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "store/sqlite/rows.h"
@@ -10,8 +11,8 @@ namespace cronally::store::sqlite {
 using core::ItemOutcome;
 using core::RunState;
 
-BatchWriter::BatchWriter(Transaction& transaction, Fence fence)
-    : transaction_(transaction), db_(transaction.db()), fence_(fence) {
+BatchWriter::BatchWriter(Transaction& transaction, const core::Fences& fences)
+    : transaction_(transaction), db_(transaction.db()), mine_(fences) {
   auto shards = db_.use("shards_read");
   while (shards.step()) {
     shards_.at(static_cast<std::size_t>(shards.integer(0))) = {.fence = shards.integer(2),
@@ -24,27 +25,44 @@ std::vector<ItemOutcome> BatchWriter::write(const std::vector<core::Item>& items
   outcomes.reserve(items.size());
   note_unchanged(items);
   for (const auto& item : items) {
-    outcomes.push_back(std::visit(
-        [this](const auto& one) {
-          return owns(one.shard) ? write_item(one) : ItemOutcome{ItemStatus::fenced, {}};
-        },
-        item));
+    outcomes.push_back(std::visit([this](const auto& one) { return write_guarded(one); }, item));
   }
   return outcomes;
 }
 
+template <class T>
+ItemOutcome BatchWriter::write_guarded(const T& item) {
+  if (item.shard.value < 0 || item.shard.value >= shard_count) return {ItemStatus::fenced, {}};
+  if constexpr (std::is_same_v<T, core::Outcome>) {
+    fence_ = item.fence;
+    if (!owns(item.shard) && !carried_on(item)) return {ItemStatus::fenced, {}};
+  } else {
+    fence_ = mine_.of(item.shard);
+    if (!owns(item.shard)) return {ItemStatus::fenced, {}};
+  }
+  return write_item(item);
+}
+
 bool BatchWriter::owns(ShardNo shard) const {
-  return shard.value >= 0 && shard.value < shard_count &&
-         shards_[static_cast<std::size_t>(shard.value)].fence == fence_.value;
+  return shards_[static_cast<std::size_t>(shard.value)].fence == fence_.value;
+}
+
+// Whether the run of an owner before is still as that owner left it.
+bool BatchWriter::carried_on(const core::Outcome& outcome) {
+  auto row = db_.use("run_guard");
+  row.bind(outcome.run);
+  return row.step() && row.integer(1) == outcome.fence.value;
 }
 
 // Where the batch's owner has seen the shard's last change, its jobs are as it plans them.
 void BatchWriter::note_unchanged(const std::vector<core::Item>& items) {
   for (const auto& item : items) {
     const auto* advance = std::get_if<core::Advance>(&item);
-    if (advance == nullptr || !owns(advance->shard)) continue;
+    if (advance == nullptr || advance->shard.value < 0 || advance->shard.value >= shard_count)
+      continue;
     Shard& shard = shards_[static_cast<std::size_t>(advance->shard.value)];
-    shard.unchanged = advance->seen >= shard.change;
+    shard.unchanged =
+        shard.fence == mine_.of(advance->shard).value && advance->seen >= shard.change;
   }
 }
 

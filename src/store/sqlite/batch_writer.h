@@ -14,7 +14,7 @@ namespace cronally::store::sqlite {
 // Lives for one batch in one transaction.
 class BatchWriter {
  public:
-  BatchWriter(Transaction& transaction, Fence fence);
+  BatchWriter(Transaction& transaction, const core::Fences& fences);
 
   std::vector<core::ItemOutcome> write(const std::vector<core::Item>& items);
 
@@ -47,6 +47,9 @@ class BatchWriter {
   };
 
   bool owns(ShardNo shard) const;
+  bool carried_on(const core::Outcome& outcome);
+  template <class T>
+  core::ItemOutcome write_guarded(const T& item);
   void note_unchanged(const std::vector<core::Item>& items);
   const JobGuard& guard(JobNo job);
   // Whether what a Claim or Skip was planned from is still the job's definition.
@@ -62,7 +65,8 @@ class BatchWriter {
 
   Transaction& transaction_;
   Connection& db_;
-  const Fence fence_;
+  const core::Fences& mine_;
+  Fence fence_;  // of the item that is being written
   std::array<Shard, shard_count> shards_{};
   std::unordered_map<JobNo, JobGuard> guards_;
   core::EarlyClaims early_;

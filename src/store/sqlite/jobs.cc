@@ -72,6 +72,11 @@ void bind_plan(Statement& statement, const core::Job& job) {
       .bind(core::destination_of(definition.target));
 }
 
+// What v1 is to call a job of this name.
+std::optional<std::string> v1_name_of(std::optional<std::string> wanted, const std::string& name) {
+  return wanted == name ? std::nullopt : std::move(wanted);
+}
+
 Instant anchor_at(Instant stamp) { return std::chrono::floor<std::chrono::milliseconds>(stamp); }
 
 core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft) {
@@ -85,6 +90,7 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
                 .created_at = stamp,
                 .updated_at = stamp};
   job.anchor = job.definition.anchor.value_or(anchor_at(stamp));
+  job.v1_name = v1_name_of(std::move(draft.v1_name), job.definition.name);
   job.change = transaction.shard_changed(job.shard);
   {
     auto insert = db.use("job_insert");
@@ -98,7 +104,7 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
         .bind(stamp)
         .bind(stamp);
     bind_plan(insert, job);
-    insert.run();
+    insert.bind(job.v1_name).run();
   }
   job.no = {db.last_row()};
   write_labels(db, "label_insert", job);
@@ -116,7 +122,12 @@ Change change_between(const core::JobDefinition& before, const core::JobDefiniti
 
 core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
   auto& db = transaction.db();
-  if (job.definition == draft.definition) return job;
+  const bool v1_name_stays = !draft.v1_name && job.definition.name == draft.definition.name;
+  if (!v1_name_stays) job.v1_name = v1_name_of(draft.v1_name, draft.definition.name);
+  if (job.definition == draft.definition) {
+    if (!v1_name_stays) db.use("job_v1_name_set").bind(job.no).bind(job.v1_name).run();
+    return job;
+  }
   const auto kind = change_between(job.definition, draft.definition);
   const bool same_schedule = job.definition.schedule == draft.definition.schedule &&
                              job.definition.anchor == draft.definition.anchor;
@@ -141,7 +152,7 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
         .bind(job.definition.paused)
         .bind(job.updated_at);
     bind_plan(update, job);
-    update.run();
+    update.bind(job.v1_name).run();
   }
   insert_revision(db, job);
   insert_secrets(db, job.no, draft.secrets);

@@ -13,7 +13,7 @@ namespace cronally::store::sqlite {
 JobPlan plan_row(const Statement& row);            // plans_*
 core::OpenRun open_run_row(const Statement& row);  // open_runs_due, runs_requested
 core::Job job_row(const Statement& row);           // job_by_*, job_list*
-Account account_row(const Statement& row);         // account(s)_read
+Account account_row(const Statement& row);         // account*_read, account_by_*
 // run_by_*, run_list*; for changes_after the columns begin at 1. Without attempts.
 core::Run run_row(const Statement& row, int first = 0);
 

@@ -12,10 +12,13 @@ class SqliteSpine : public Spine {
  public:
   explicit SqliteSpine(Engine& engine) : engine_(engine) {}
 
-  using Spine::acquire;
-  Acquisition acquire(NodeId node, const TakePlans& take) override;
+  using Spine::read_shards;
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
+  void release(NodeId, const core::Release&) override {}
+  ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
-  std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
+  std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
+                                            std::size_t limit) override;
   Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                            Duration timeout) override;
   void interrupt_waits() override { engine_.bell.interrupt(); }
@@ -25,10 +28,12 @@ class SqliteSpine : public Spine {
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
 
  private:
-  void read_plans(const TakePlans& take);
+  void read_plans(const ShardSet& shards, const TakePlans& take);
   Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
   Engine& engine_;
+  std::mutex fence_mutex_;
+  Fence fence_;  // what this process holds every shard under; 0: nothing yet
 
   // The newest requested run handed out, and how often the bell had rung for one by then.
   std::mutex requests_mutex_;
