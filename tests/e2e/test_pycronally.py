@@ -102,7 +102,7 @@ def test_a_cronjob_of_2015_goes_to_a_topic(keys):
     status, answer = api.AddCronjob(*keys).set_payload({
         "name": "my hourly cronjob", "cron": "0 * * * *",
         "sns_topic": "arn:aws:sns:us-east-1:123456789012:topic", "sns_message": "Hello",
-        "sns_region": "us-east-1", "sns_access_key_id": "AKIDEXAMPLE",
+        "sns_region": "us-east-1", "sns_access_key_id": "AKIAIOSFODNN7EXAMPLE",
         "sns_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}).request()
     assert status == 200, answer
     assert "secret" not in str(answer)
