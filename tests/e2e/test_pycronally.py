@@ -194,10 +194,11 @@ def test_wheel_and_sdist_are_made(distributions):
 def test_the_wheel_works_where_nothing_else_is(distributions, server, keys, tmp_path):
     add(keys)
     wheel, = [path for name, path in distributions.items() if name.endswith(".whl")]
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True,
+                   timeout=120)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-index", wheel], check=True,
-                   timeout=120, env=clean_environment())
+    subprocess.run([BUILDER, "-m", "pip", "--python", python, "install", "-q", "--no-index", wheel],
+                   check=True, timeout=120, env=clean_environment())
     script = ("import pathlib, pycronally, pycronally.api as api\n"
               "assert (pathlib.Path(pycronally.__file__).parent / 'py.typed').exists()\n"
               "print(pycronally.__file__, [job['name'] for job in "
