@@ -295,10 +295,7 @@ class FakeStore final : public store::Database,
   }
   core::HeartbeatAnswer heartbeat(const core::Heartbeat&) override { return {}; }
   void release(NodeId, const core::Release&) override {}
-  store::ShardsRead read_shards(const ShardSet&,
-                                const TakePlans&) override {
-    return {};
-  }
+  store::ShardsRead read_shards(const ShardSet&, const TakePlans&) override { return {}; }
   void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
   std::vector<core::OpenRun> read_open_runs(const ShardSet&, Instant, std::size_t) override {
     return {};
