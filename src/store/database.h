@@ -219,7 +219,7 @@ class Jobs {
   virtual Result<core::Job> delete_job(AccountNo account, JobId job,
                                        std::optional<Revision> expected) = 0;
 
-  // True once the shard's owner has committed having seen `change`; false after `timeout`.
+  // True once the owner committed having seen `change` or its lease is over; false after `timeout`.
   virtual bool await_seen(ShardNo shard, std::int64_t change, Duration timeout) = 0;
 
   virtual std::optional<core::Job> find_job(AccountNo account, JobId job) = 0;

@@ -120,6 +120,15 @@ TEST_P(SpineLeases, GoToTheNextWhenTheyEnd) {
   EXPECT_THAT(beat(node, all_held()).kept, IsEmpty());
 }
 
+TEST_P(SpineLeases, ThatAreOverKeepNobodyWaitingForTheirHolder) {
+  auto job = create("report");
+  EXPECT_FALSE(jobs().await_seen(job.shard, job.change, 0ms));
+  const bool ends = shared();
+  world->clock().advance(ttl);
+  EXPECT_EQ(jobs().await_seen(job.shard, job.change, 0ms), ends)
+      << "who comes next begins with the new definition";
+}
+
 TEST_P(SpineLeases, PassFromOneToTheNextWhenReleased) {
   if (!shared()) {
     spine().release(node, {all_held(), {}});

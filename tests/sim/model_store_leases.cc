@@ -7,10 +7,12 @@ namespace cronally::sim {
 
 core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
   std::lock_guard lock(mutex_);
-  if (holders_ == Holders::one) last_commit_ = resume_at();
+  last_commit_ = resume_at();
   const Instant now = clock_().wall;
   std::vector<core::NodeRow> nodes;
-  for (const auto& [node, row] : living_) nodes.push_back(row);
+  if (holders_ == Holders::several) {
+    for (const auto& [node, row] : living_) nodes.push_back(row);
+  }
   std::vector<core::LeaseRow> leases;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     const ShardRecord& shard = shards_[i];

@@ -17,9 +17,10 @@ void Node::perform(core::Send& action) {
   if (world_.faulty() && dice.chance(0.1)) queued += dice.between(Duration{5ms}, Duration{400ms});
   if (world_.faulty() && dice.chance(0.02)) {  // no permit: given back without a byte
     later(queued, [this, key] {
-      Request& request = process_->requests.at(key);
-      if (request.state != Request::State::queued) return;
-      request.state = Request::State::withdrawn;
+      const auto found = process_->requests.find(key);
+      if (found == process_->requests.end() || found->second.state != Request::State::queued)
+        return;
+      found->second.state = Request::State::withdrawn;
       end_attempt(key, {.fate = core::Fate::withdrawn, .ended_at = now().wall});
     });
     return;
@@ -29,9 +30,10 @@ void Node::perform(core::Send& action) {
 
 // The last moment: the request leaves, unless it was called back or its lease is over.
 void Node::leave(RequestKey key) {
-  Request& request = process_->requests.at(key);
-  if (request.state != Request::State::queued) return;
-  if (leased() && !trusts()) {
+  const auto found = process_->requests.find(key);
+  if (found == process_->requests.end() || found->second.state != Request::State::queued) return;
+  Request& request = found->second;
+  if (leased() && !trusts(request.send.run)) {
     request.state = Request::State::withdrawn;
     end_attempt(key, {.fate = core::Fate::withdrawn, .ended_at = now().wall});
     return;
