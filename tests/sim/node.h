@@ -53,6 +53,7 @@ class Node {
     enum class State : std::uint8_t { queued, out, withdrawn };
     State state = State::queued;
     Instant sent_wall;
+    Duration clock_error{};  // by the node's own account, when it said Send
     core::Send send;
   };
   using RequestKey = std::pair<RunNo, std::int32_t>;

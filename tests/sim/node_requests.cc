@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 void Node::perform(core::Send& action) {
   if (world_.traced()) say("send " + describe(action.run, world_.base()));
   const RequestKey key{action.run.no, action.run.attempt};
-  process_->requests[key] = {Request::State::queued, now().wall, action};
+  const Duration error = leased() ? process_->time.error(steady()) : Duration{};
+  process_->requests[key] = {Request::State::queued, now().wall, error, action};
   auto& dice = world_.dice;
   Duration queued = dice.between(Duration{20us}, Duration{2ms});
   if (world_.faulty() && dice.chance(0.1)) queued += dice.between(Duration{5ms}, Duration{400ms});
@@ -49,7 +50,7 @@ void Node::leave(RequestKey key) {
                             .node = index_,
                             .sent_wall = request.sent_wall,
                             .store_wall = world_.wall(),
-                            .clock_error = leased() ? process_->time.error(steady()) : Duration{},
+                            .clock_error = request.clock_error,
                             .run = send.run,
                             .revision = send.revision,
                             .at_most_once = send.at_most_once});
