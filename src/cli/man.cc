@@ -160,6 +160,7 @@ std::string man_page(const CLI::App& app) {
   std::string description = app.get_description();
   std::string brief = description.substr(0, description.find(". "));
   if (brief.ends_with('.')) brief.pop_back();
+  std::erase(brief, '`');  // mandb reads this line, and shows it as it is
   std::string page = ".TH " + escaped(title) + " 1 " CRONALLY_RELEASED " \"Cronally " +
                      CRONALLY_VERSION "\" \"Cronally\"\n";
   page += section("NAME") + escaped(man_name(app)) + " \\- " + escaped(brief) + "\n";

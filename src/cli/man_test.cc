@@ -35,6 +35,7 @@ TEST_F(Man, APageNamesEveryFlagArgumentVerbAndExample) {
     }
     for (const CLI::App* child : app->get_subcommands({}))
       EXPECT_TRUE(page.contains(".BR " + man_name(*child) + " (1)")) << man_name(*child);
+    EXPECT_FALSE(page.contains("`")) << path_of(*app);
     EXPECT_TRUE(page.starts_with(".TH CRONALLY")) << page.substr(0, 40);
     EXPECT_TRUE(page.contains(".SH EXAMPLES\n.nf\n") || !app->get_subcommands({}).empty());
   }

@@ -136,7 +136,7 @@ TEST_P(SpineClaims, TellTheMachineWhatAJobSays) {
 }
 
 TEST_P(SpineClaims, StartFromEachJobOnceHoweverManyThereAre) {
-  constexpr std::size_t count = 4'100;  // more than a store reads at a time
+  constexpr std::size_t count = 3'000;  // more than a store reads at a time
   std::vector<store::JobDraft> drafts;
   for (std::size_t i = 0; i < count; ++i) {
     drafts.push_back({fresh_job_id(), definition("job " + std::to_string(i)), {}});

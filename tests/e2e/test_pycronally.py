@@ -102,7 +102,7 @@ def test_a_cronjob_of_2015_goes_to_a_topic(keys):
     status, answer = api.AddCronjob(*keys).set_payload({
         "name": "my hourly cronjob", "cron": "0 * * * *",
         "sns_topic": "arn:aws:sns:us-east-1:123456789012:topic", "sns_message": "Hello",
-        "sns_region": "us-east-1", "sns_access_key_id": "AKIDEXAMPLE",
+        "sns_region": "us-east-1", "sns_access_key_id": "AKIAIOSFODNN7EXAMPLE",
         "sns_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}).request()
     assert status == 200, answer
     assert "secret" not in str(answer)
@@ -194,10 +194,11 @@ def test_wheel_and_sdist_are_made(distributions):
 def test_the_wheel_works_where_nothing_else_is(distributions, server, keys, tmp_path):
     add(keys)
     wheel, = [path for name, path in distributions.items() if name.endswith(".whl")]
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True,
+                   timeout=120)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-index", wheel], check=True,
-                   timeout=120, env=clean_environment())
+    subprocess.run([BUILDER, "-m", "pip", "--python", python, "install", "-q", "--no-index", wheel],
+                   check=True, timeout=120, env=clean_environment())
     script = ("import pathlib, pycronally, pycronally.api as api\n"
               "assert (pathlib.Path(pycronally.__file__).parent / 'py.typed').exists()\n"
               "print(pycronally.__file__, [job['name'] for job in "

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "cli/job_yaml.h"
 #include "cli/plan.h"
 #include "core/manifest.h"
@@ -61,11 +62,18 @@ bool has_long_name(const json::value& value) {
          });
 }
 
-// JSON's texts may hold DEL as it is, and YAML's may not.
+// JSON's texts may hold characters as they are that YAML's may not: DEL, U+2028.
+bool needs_escapes(std::string_view text) {
+  while (!text.empty()) {
+    if (core::yaml_escape(text)) return true;
+    text.remove_prefix(utf8_length(text));
+  }
+  return false;
+}
+
 void check_reads_back(const json::value& value) {
   const std::string text = json::serialize(value);
-  if (has_fraction(value) || has_long_name(value) || text.contains('\x7F') || text == "null")
-    return;
+  if (has_fraction(value) || has_long_name(value) || needs_escapes(text) || text == "null") return;
   if (text.size() > core::yaml_document_bytes_max) return;
   const core::YamlFile again = core::read_yaml(text);
   CHECK(again.faults.empty() && again.documents.size() == 1, "JSON is not read as YAML");

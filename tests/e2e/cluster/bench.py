@@ -43,6 +43,7 @@ class Trial:
     hold_s: float = None
     gap_max_s: float = FAILOVER_S
     loses: bool = False  # a negative control: it does not hold unless rows are lost
+    until_failover: bool = False  # the fault ends when another primary has taken rows; 45 s longest
 
 
 TRIALS = [
@@ -61,6 +62,8 @@ TRIALS = [
     Trial("lossy", "lossy"),
     Trial("node_slow", "node_slow"),
     Trial("flapping", "flapping"),
+    Trial("node_killed", "node_killed", hold_s=5, gap_max_s=5),
+    Trial("node_frozen", "node_frozen", gap_max_s=5),
     Trial("asynchronous_partitioned", "primary_partitioned", synchronous=False, loses=True),
     Trial("asynchronous_patroni_frozen", "patroni_frozen", synchronous=False, loses=True),
 ]
@@ -200,6 +203,16 @@ class Bench:
             wait_until(lambda writer=writer: writer.acknowledged(since), 60, step=0.1,
                        what=f"an acknowledged row of {host}")
 
+    def _failover(self, scene):
+        """Whether, since now, another primary has been elected and has taken a row of a client."""
+        before, elected = self.databases.timeline(), []
+        def done():
+            if not elected and self.databases.timeline() > before:
+                elected.append(now_us())
+            return elected and any(writer.acknowledged(elected[0])
+                                   for writer in scene.nodes.values())
+        return done
+
     @staticmethod
     def _verdict(folder, tries_of, rows):
         verdict = judge([one for tries in tries_of.values() for one in tries], rows)
@@ -208,15 +221,18 @@ class Bench:
         return verdict
 
     def trial(self, folder, trial):
-        verdict = self.run(folder, lambda nemesis: nemesis.strike(trial.kind, trial.hold_s),
-                           trial.synchronous)
+        def plan(nemesis):
+            until = self._failover(nemesis.scene) if trial.until_failover else None
+            nemesis.strike(trial.kind, trial.hold_s, until=until)
+        verdict = self.run(folder, plan, trial.synchronous)
         whole = not verdict["lost"] and verdict["gap_s"] <= trial.gap_max_s
         verdict["holds"] = bool(verdict["lost"]) if trial.loses else whole
         verdict["holds"] = verdict["holds"] and not verdict["forged"]
         return verdict
 
     def soak(self, folder, seed, count):
-        kinds = [kind for kind in KINDS if kind != "node_cut_from_receivers"]
+        # Writers have no receivers and no orderly end.
+        kinds = [kind for kind in KINDS if kind not in ("node_cut_from_receivers", "node_stopped")]
         plans = schedule(seed, count, kinds, quiet_s=5.0)
         verdict = self.run(folder, lambda nemesis: nemesis.carry_out(plans))
         verdict["holds"] = not verdict["lost"] and not verdict["forged"]

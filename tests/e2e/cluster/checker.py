@@ -69,10 +69,11 @@ class Fault:
             return [(self.t0, self.t1 + self.recovery)]
         return [(self.t0, self.t0 + self.lateness), (self.t1, self.t1 + self.recovery)]
 
-    def unrecorded_until(self):
+    def unrecorded_in(self):
+        """Intervals in which an answer may have missed its commit."""
         if self.unrecorded is not None:
-            return self.t0 + self.unrecorded
-        return max(end for _, end in self.disturbed())
+            return [(self.t0, self.t0 + self.unrecorded)]
+        return self.disturbed()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,8 +245,8 @@ def check(record):
         at_most_once=frozenset(job for job, change in latest.items()
                                if change.delivery == "at_most_once"),
         may=frozenset(due.may),
-        unrecorded=[(fault.t0, fault.unrecorded_until(), nodes_of(fault))
-                    for fault in record.faults])
+        unrecorded=[(begin, end, nodes_of(fault)) for fault in record.faults
+                    for begin, end in fault.unrecorded_in()])
     findings = checker.check(evidence)
     for request in surplus:
         findings.add("stray", f"a request to {request['path']} at {request['t_us']} was not due")

@@ -233,6 +233,10 @@ class Databases:
                                   default=0)
         return max(views, key=newest, default={})
 
+    def timeline(self):
+        """The newest timeline; it grows with each new primary."""
+        return max((member.get("timeline") or 0 for member in self.members().values()), default=0)
+
     def primary(self):
         """The name of the host that Patroni calls leader and whose PostgreSQL takes writes."""
         def found():

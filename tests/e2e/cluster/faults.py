@@ -9,11 +9,13 @@ in microseconds; checker.Fault says what they mean.
 import dataclasses
 import json
 import random
+import signal
 import time
 
 from cluster.namespaces import DATABASE_HOSTS, NODES, RECEIVERS
 from faults import Impossible
 from kill_run import now_us
+from processes import wait_until
 
 SECOND = 1_000_000
 FAILOVER_S = 40  # DESIGN P7: database failover
@@ -92,6 +94,22 @@ class NodeKilled(OfANode):
         self.scene.nodes[self.host].spawn()
 
 
+class NodeStopped(OfANode):
+    """F33: SIGTERM, and a new one when it has ended. Shards are handed over within a second."""
+    hold_s = 2.0
+
+    def __init__(self, scene, pick=0):
+        super().__init__(scene, pick)
+        self.lateness_s, self.unrecorded_s = 1.0, 0
+
+    def strike(self):
+        self.scene.nodes[self.host].signal(signal.SIGTERM)
+
+    def end(self):
+        self.scene.nodes[self.host].stop()
+        self.scene.nodes[self.host].spawn()
+
+
 class NodeFrozen(OfANode):
     """F14: longer than the time to live, then it goes on."""
 
@@ -115,12 +133,12 @@ class NodeCutFromDatabases(OfANode):
 
 
 class NodeCutFromReceivers(OfANode):
-    """F15: it keeps its shards; attempts fail, and what is late depends on their retries."""
-    lateness_s = None
+    """F15: it keeps its shards; attempts fail, and what is late depends on their retries. A request
+    that the node gave up may still arrive when its kernel sends again, and go unrecorded."""
 
     def __init__(self, scene, pick=0):
         super().__init__(scene, pick)
-        self.lateness_s = None
+        self.lateness_s = self.unrecorded_s = None
         self.recovery_s = 2 * scene.node_ttl_s
 
     def strike(self):
@@ -365,7 +383,7 @@ class CommitCut(Fault):
         pass
 
 
-KINDS = {"node_killed": NodeKilled, "node_frozen": NodeFrozen,
+KINDS = {"node_killed": NodeKilled, "node_stopped": NodeStopped, "node_frozen": NodeFrozen,
          "node_frozen_briefly": NodeFrozenBriefly,
          "node_cut_from_databases": NodeCutFromDatabases,
          "node_deaf_to_databases": NodeDeafToDatabases,
@@ -403,8 +421,9 @@ class Nemesis:
         self.scene = scene
         self.log_file = log_file
 
-    def strike(self, kind, hold_s=None, pick=0):
-        """One fault from begin to end; its record. What has begun is ended whatever happens."""
+    def strike(self, kind, hold_s=None, pick=0, until=None):
+        """One fault from begin to end; its record. With `until` it holds until that is true, and
+        `hold_s` longest. What has begun is ended whatever happens."""
         fault = KINDS[kind](self.scene, pick)
         t0 = now_us()
         try:
@@ -414,7 +433,11 @@ class Nemesis:
             raise
         took = now_us() - t0  # to strike: its effects begin somewhere in this time
         try:
-            fault.hold(fault.hold_s if hold_s is None else hold_s)
+            seconds = fault.hold_s if hold_s is None else hold_s
+            if until is None:
+                fault.hold(seconds)
+            else:
+                wait_until(until, seconds, step=0.3, what=f"what {kind} was to bring about")
         finally:
             fault.end()
         record = {"t0": t0, "t1": now_us(), "kind": kind, "scope": scope,

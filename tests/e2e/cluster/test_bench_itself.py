@@ -16,8 +16,6 @@ from cluster.databases import need_everything
 from faults import Impossible
 from processes import wait_until
 
-PARTITION_S = 30  # longer than a failover takes
-
 
 @pytest.fixture(scope="module")
 def bench():
@@ -87,7 +85,7 @@ def unknown(writer):
 
 
 def test_a_partitioned_primary_acknowledges_nothing_that_is_lost(bench, tmp_path):
-    trial = Trial("primary_partitioned", "primary_partitioned", hold_s=PARTITION_S)
+    trial = Trial("primary_partitioned", "primary_partitioned", until_failover=True)
     verdict = bench.trial(tmp_path, trial)
     assert verdict["holds"], verdict
     assert verdict["lost"] == [] and 5 < verdict["gap_s"] <= benches.FAILOVER_S
@@ -95,8 +93,8 @@ def test_a_partitioned_primary_acknowledges_nothing_that_is_lost(bench, tmp_path
 
 def test_the_same_partition_loses_rows_when_replication_is_asynchronous(bench, tmp_path):
     """The negative control: a bench that saw nothing lost here would see nothing lost anywhere."""
-    trial = Trial("asynchronous", "primary_partitioned", synchronous=False, hold_s=PARTITION_S,
-                  loses=True)
+    trial = Trial("asynchronous", "primary_partitioned", synchronous=False, loses=True,
+                  until_failover=True)
     verdict = bench.trial(tmp_path, trial)
     assert verdict["holds"], verdict
     assert len(verdict["lost"]) >= 10 and verdict["forged"] == []

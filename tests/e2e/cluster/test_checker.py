@@ -374,6 +374,16 @@ def test_requests_without_a_name_are_told_by_path_and_time(spoil, found):
 
 # ---- faults, and the folder ----------------------------------------------------------------------
 
+def test_an_answer_may_miss_its_commit_while_work_is_disturbed_and_not_between():
+    away = fault(START, START + 60 * SECOND, "primary_host_died", ["d1"], lateness=40 * SECOND,
+                 recovery=10 * SECOND, unrecorded=None)
+    assert away.unrecorded_in() == [(START, START + 40 * SECOND),
+                                    (START + 60 * SECOND, START + 70 * SECOND)]
+    assert checker.nodes_of(away) == ()
+    dead = fault(START, START + 60 * SECOND, "node_killed", ["n2"], unrecorded=0)
+    assert dead.unrecorded_in() == [(START, START)] and checker.nodes_of(dead) == ("n2",)
+
+
 @pytest.mark.parametrize("at,latest", [
     (START, START + WINDOW),
     (KILLED - WINDOW, KILLED + 6 * SECOND + WINDOW),   # still on its way when the node died

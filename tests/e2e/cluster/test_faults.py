@@ -58,7 +58,7 @@ def test_every_kind_undoes_what_it_did_and_is_logged(kind, scene, tmp_path, monk
         if done in calls:
             assert undone in calls[calls.index(done):], calls
     for call in scene.network.calls:
-        if call[0] in ("kill", "kill_etcd"):
+        if call[0] in ("kill", "kill_etcd", "signal"):
             assert {"restart", "spawn", "start_etcd"} & set(calls), calls
 
 
@@ -68,6 +68,16 @@ def test_what_has_begun_is_ended_when_the_harness_is_stopped(scene, tmp_path, mo
     monkeypatch.setattr(faults.time, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         faults.Nemesis(scene, tmp_path / "faults.jsonl").strike("primary_frozen")
+    assert scene.network.calls[-1] == ("thaw", "d2")
+
+
+def test_a_fault_may_hold_until_it_has_brought_something_about(scene, tmp_path):
+    looks = iter([False, True])
+    nemesis = faults.Nemesis(scene, tmp_path / "faults.jsonl")
+    record = nemesis.strike("primary_frozen", until=lambda: next(looks))
+    assert 300_000 < record["t1"] - record["t0"] < 5_000_000
+    with pytest.raises(AssertionError):
+        nemesis.strike("primary_frozen", hold_s=0.01, until=lambda: False)
     assert scene.network.calls[-1] == ("thaw", "d2")
 
 

@@ -158,10 +158,11 @@ def datagrams(network, source, sink, count, size=100):
 
 def test_a_share_of_the_packets_is_lost(network):
     network.lose("n1", ["d1"], 0.5)
-    arrived = {sink: datagrams(network, "n1", sink, 400)[0] for sink in ("d1", "d2")}
+    # As many as fit into a socket that nobody reads yet.
+    arrived = {sink: datagrams(network, "n1", sink, 200)[0] for sink in ("d1", "d2")}
     network.heal()
-    assert 120 < arrived["d1"] < 280 and arrived["d2"] == 400  # eight standard deviations
-    assert datagrams(network, "n1", "d1", 400)[0] == 400
+    assert 44 < arrived["d1"] < 156 and arrived["d2"] == 200  # eight standard deviations
+    assert datagrams(network, "n1", "d1", 200)[0] == 200
 
 
 def test_a_slow_host_sends_no_faster_than_it_may(network):

@@ -75,12 +75,15 @@ def world(network, tmp_path):
     network.heal()
 
 
-def test_a_node_that_dies_and_one_that_is_frozen_lose_and_double_nothing(world, tmp_path):
+def test_a_node_that_dies_is_frozen_and_is_stopped_loses_and_doubles_nothing(world, tmp_path):
     time.sleep(2)
     world.nemesis.strike("node_killed", hold_s=1)
     world.node.wait_ready()
     time.sleep(3)
     world.nemesis.strike("node_frozen", hold_s=2)
+    time.sleep(3)
+    world.nemesis.strike("node_stopped", hold_s=0.2)
+    world.node.wait_ready()
     time.sleep(3)
     edited, paused, deleted = world.jobs[:3]
     world.recording.edit(world.api, edited, schedule="*/2 * * * * *")
@@ -89,12 +92,12 @@ def test_a_node_that_dies_and_one_that_is_frozen_lose_and_double_nothing(world, 
     time.sleep(2)
     world.recording.resume(world.api, paused)
     time.sleep(2)
-    world.finish("one node dies and freezes")
+    world.finish("one node dies, freezes and stops")
     verdict = judge.judge(tmp_path)
     assert verdict["holds"], json.dumps(verdict, indent=1)
     assert verdict["figures"]["must"] > JOBS * 10
     assert verdict["figures"]["late_ms_all"]["max"] > 1000  # the faults were felt
-    assert (tmp_path / "timeline.svg").read_text().count('class="band"') == 2
+    assert (tmp_path / "timeline.svg").read_text().count('class="band"') == 3
 
 
 def test_receivers_out_of_reach_are_reached_when_the_network_heals(world, tmp_path):
