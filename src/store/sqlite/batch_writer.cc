@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "store/sqlite/rows.h"
+#include "store/stored.h"
 
 namespace cronally::store::sqlite {
 

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "core/definition_json.h"
-#include "store/sqlite/cursor.h"
+#include "store/cursor.h"
 #include "store/sqlite/job_match.h"
 #include "store/sqlite/rows.h"
 
