@@ -81,6 +81,7 @@ class Store {
       items.push_back(
           core::Outcome{.run = claimed.outcomes[i].run,
                         .shard = jobs_[i].shard,
+                        .fence = fence_,
                         .attempt = 1,
                         .revision = 1,
                         .result = result,

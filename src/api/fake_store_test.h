@@ -251,11 +251,16 @@ class FakeStore final : public store::Database,
     }
     return found;
   }
-  store::Acquisition acquire(NodeId, const std::function<void(store::JobPlan&&)>&) override {
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat&) override { return {}; }
+  void release(NodeId, const core::Release&) override {}
+  store::ShardsRead read_shards(const ShardSet&,
+                                const std::function<void(store::JobPlan&&)>&) override {
     return {};
   }
   void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
-  std::vector<core::OpenRun> read_open_runs(Instant, std::size_t) override { return {}; }
+  std::vector<core::OpenRun> read_open_runs(const ShardSet&, Instant, std::size_t) override {
+    return {};
+  }
   store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>&,
                                   Duration) override {
     return {};

@@ -4,6 +4,7 @@
 // FooNo  an integer: the surrogate key inside the store and in memory.
 #pragma once
 
+#include <bitset>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -43,6 +44,10 @@ using Fence = StrongNo<struct FenceTag>;
 // A fixed part of all jobs: hash of the job's id modulo shard_count, fixed at creation.
 using ShardNo = StrongNo<struct ShardTag>;
 inline constexpr int shard_count = 64;
+
+// Some of the shards, by number.
+using ShardSet = std::bitset<shard_count>;
+inline ShardSet all_shards() { return ShardSet{}.set(); }
 
 // The number of a job's definition, from 1, raised by every change. Append-only.
 using Revision = std::int32_t;

@@ -6,8 +6,10 @@
 //    refused, or its fate is unknown. Unknown is a value; the machine repeats the same batch.
 //  * Repeating a batch that did commit changes nothing and gives outcomes that mean the same
 //    (a claim found with the same RunId is `done`, an ended run that this very item ended too).
-//  * Every item of a shard counts only while that shard's lease carries `fence`; otherwise its
-//    outcome is `fenced` and nothing of it is written.
+//  * Every item of a shard counts only while that shard's lease carries the batch's fence for it;
+//    otherwise its outcome is `fenced` and nothing of it is written. An Outcome alone also counts
+//    while its run still carries the fence that the attempt was sent under (nobody took the run
+//    over), whoever holds the shard by then.
 //  * No item takes `now`: the store's own clock judges (`due <= clock + lead_max` for claims).
 #pragma once
 
@@ -136,7 +138,8 @@ struct Takeover {
   bool sent_perhaps = false;
 };
 
-// What an attempt came to. Guarded by (fence = mine, attempt = number, open). `next` decides:
+// What an attempt came to. `fence`: what it was sent under, which the sender may have lost since.
+// Guarded by (run's fence = fence, attempt = number, open). `next` decides:
 //   end    the run ends with verdict and reason
 //   retry  number + 1 is reserved for `send_at`; failures or unknowns grow by one
 // done; gone (late: the run has ended or moved on; the attempt's row alone is written).
@@ -150,6 +153,7 @@ struct Outcome {
   };
   RunNo run;
   ShardNo shard;
+  Fence fence;
   std::int32_t attempt = 1;
   Revision revision = 0;  // the definition that this attempt was sent under
   AttemptResult result;
@@ -167,8 +171,26 @@ struct End {
 
 using Item = std::variant<Claim, Skip, Advance, Replan, Accept, Begin, Takeover, Outcome, End>;
 
+// The fence that each shard is written under: of another shard than the writer's own, 0, which no
+// lease carries.
+class Fences {
+ public:
+  Fences() = default;
+  // One fence for every shard: a store with one holder gives no other.
+  Fences(Fence every) { fences_.fill(every); }  // NOLINT(google-explicit-constructor)
+
+  Fence of(ShardNo shard) const { return fences_.at(static_cast<std::size_t>(shard.value)); }
+  void set(ShardNo shard, Fence fence) {
+    fences_.at(static_cast<std::size_t>(shard.value)) = fence;
+  }
+  friend bool operator==(const Fences&, const Fences&) = default;
+
+ private:
+  std::array<Fence, shard_count> fences_{};
+};
+
 struct Batch {
-  Fence fence;
+  Fences fences;
   std::vector<Item> items;
 };
 
@@ -184,7 +206,7 @@ struct BatchCommitted {
   Instant at;  // the store's clock in the transaction
 };
 struct BatchRefused {
-  Error error;  // nothing was written; code says why ("disk_full", "lease_lost")
+  Error error;  // nothing was written; code says why ("disk_full")
 };
 struct BatchUnknown {};  // committed or not: repeat it
 

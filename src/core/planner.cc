@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "core/planner_state.h"
 
 namespace cronally::core {
@@ -32,33 +31,6 @@ PlannerStats Planner::stats() const {
           .lead = state.lead()};
 }
 
-void Planner::State::on(ShardsAcquired& event) {
-  CHECK(!acquired, "the shards are granted once per machine");
-  acquired = true;
-  acquired_at = advanced_at = now.wall;
-  fence = event.fence;
-  random.seed(event.random_seed);
-  unread_from = instant_min;
-  ChangeSet open;
-  for (const auto& grant : event.shards) {
-    shards.at(static_cast<std::size_t>(grant.shard.value)) = {true, grant.cursor, grant.seen};
-    advanced_at = std::min(advanced_at, grant.cursor);
-  }
-  jobs.reserve(event.jobs.size());
-  for (const auto& planned : event.jobs) {
-    JobEntry& job = put_job(planned);
-    job.dirty = !planned.planned;
-    if (job.dirty) {
-      job.read_after = true;
-      open.jobs.push_back(job.no);
-    } else if (!job.paused && !job.deleted) {
-      const Instant from = std::max(shards[job.shard].cursor, job.changed_at);
-      set_next_due(job, cron::next(job.schedule, from));
-    }
-  }
-  if (!open.jobs.empty()) changes.push_back(std::move(open));
-}
-
 void Planner::State::on(DrainStarted&) {
   if (draining) return;
   draining = true;
@@ -73,20 +45,6 @@ void Planner::State::on(DrainStarted&) {
   for (TrackedRun* tracked : unsent) arm(*tracked);  // ends what is begun, forgets the rest
 }
 
-// The lease is gone: the successor acts now. What has not left must not leave any more; nothing
-// more is written.
-void Planner::State::lose_lease() {
-  if (lost) return;
-  lost = true;
-  for (auto& [no, tracked] : runs) {
-    if (tracked.phase == Phase::in_flight) {
-      actions.push_back(Withdraw{no, tracked.run.attempt});
-    }
-  }
-  run_items.clear();
-  run_items_urgent = 0;
-}
-
 void Planner::State::proceed() {
   fire_timers();
   repeat_lanes();
@@ -95,12 +53,13 @@ void Planner::State::proceed() {
     plan();
   }
   flush_runs();
+  release_shards();
   check_drained();
 }
 
 void Planner::State::check_drained() {
   if (!draining || drained || in_flight > 0 || !plan_lane.idle() || !run_lane.idle()) return;
-  if (!run_items.empty()) return;
+  if (!run_items.empty() || leaving.any()) return;
   drained = true;
   actions.push_back(Drained{});
 }
@@ -111,9 +70,10 @@ Instant Planner::State::next_wake() {
   for (const Lane* lane : {&plan_lane, &run_lane}) {
     if (!lane->batch && !lane->idle()) at = std::min(at, wall_of(lane->repeat_at));
   }
-  if (!run_items.empty() && run_lane.idle() && !lost) {
+  if (!run_items.empty() && run_lane.idle()) {
     at = std::min(at, wall_of(run_items_since + options.outcome_wait));
   }
+  at = std::min(at, release_wake());
   if (stopped()) return at;
   return std::min({at, plan_wake(), read_wake()});
 }

@@ -18,6 +18,10 @@
 //   P10 a change's replan commits, with `seen`, only after every unsent request of the old
 //       definition was withdrawn
 //
+// Shards come and go while it runs: each is granted under a fence of its own, lost at once
+// (ShardsLost), or handed over when asked (ShardsAsked ... Release). docs/design/leases.md says how
+// a run passes from one owner to the next.
+//
 // Not thread-safe: one thread steps it. step() never blocks and never fails; each call costs
 // O(log n) per affected run or job.
 #pragma once
@@ -32,6 +36,7 @@
 #include "base/time.h"
 #include "core/batch.h"
 #include "core/job.h"
+#include "core/lease.h"
 #include "core/run.h"
 #include "cron/schedule.h"
 
@@ -73,11 +78,15 @@ struct PlannerOptions {
   // death within it repeats attempts that were answered (P4, "repeated").
   Duration outcome_wait = std::chrono::milliseconds{10};
   std::size_t outcomes_per_batch = 512;
+  // A request that is out while its shard is handed over is left alone by the successor for so
+  // long: a job's default time-out, and what it takes to record the answer.
+  Duration left_time = std::chrono::seconds{35};
 };
 
 // ---- Events -----------------------------------------------------------------------------------
 
-// The node owns these shards from now on, under one fence (SQLite: all of them, once, at start).
+// The node owns these shards from now on, under one fence, and owned none of them before (SQLite:
+// all of them, once, at start).
 struct ShardsAcquired {
   struct Grant {
     ShardNo shard;
@@ -85,10 +94,26 @@ struct ShardsAcquired {
     std::int64_t seen = 0;  // change number up to which jobs below are current
   };
   Fence fence;
-  std::uint64_t random_seed = 0;  // ids and jitter derive from it; fresh entropy per start
+  std::uint64_t random_seed = 0;  // ids and jitter derive from the first one; fresh entropy
   std::vector<Grant> shards;
   std::vector<PlannedJob> jobs;  // every live job of these shards, and deleted ones whose
                                  // change is not yet replanned
+  // What was owed by then an owner before may have sent: the grant by the store's clock and how
+  // far that owner's idea of it may have been off. At least the time of the step.
+  Instant sent_until = instant_min;
+};
+
+// The leases of these shards are gone, or may be: what has not left is withdrawn, and all else
+// forgotten at once. What is in flight is reported as it ends, and its outcome counts as long as
+// nobody took the run over.
+struct ShardsLost {
+  ShardSet shards;
+};
+
+// These shards are to go to another node: nothing more is claimed or sent for them, and as soon as
+// nothing of theirs is under way to the store, Release follows.
+struct ShardsAsked {
+  ShardSet shards;
 };
 
 // Jobs whose change number is above the last one told, newest revision each, and how far the
@@ -132,8 +157,8 @@ struct Woke {};
 // Stop claiming; finish what is in flight; withdraw and leave the rest to the successor.
 struct DrainStarted {};
 
-using Event = std::variant<ShardsAcquired, ChangesRead, SchedulesChanged, RunsRead, BatchDone,
-                           AttemptEnded, Woke, DrainStarted>;
+using Event = std::variant<ShardsAcquired, ShardsLost, ShardsAsked, ChangesRead, SchedulesChanged,
+                           RunsRead, BatchDone, AttemptEnded, Woke, DrainStarted>;
 
 // ---- Actions ----------------------------------------------------------------------------------
 
@@ -147,6 +172,7 @@ struct Commit {
 // memory already, so that a read always gets past them.
 struct ReadOpenRuns {
   std::uint64_t read = 0;
+  ShardSet shards;
   Instant until;
   std::size_t limit = 0;
 };
@@ -187,8 +213,9 @@ struct ClockHeld {
 // Drained: nothing in flight, nothing uncommitted.
 struct Drained {};
 
-using Action =
-    std::variant<Commit, ReadOpenRuns, Prepare, Send, Withdraw, WakeAt, ClockHeld, Drained>;
+// Release (core/lease.h): the machine has let go of these shards; give them back.
+using Action = std::variant<Commit, ReadOpenRuns, Prepare, Send, Withdraw, WakeAt, ClockHeld,
+                            Drained, Release>;
 
 // ---- The machine ------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ namespace cronally::core {
 
 JobEntry* Planner::State::find_job(JobNo no) {
   const auto found = jobs.find(no);
-  return found == jobs.end() ? nullptr : &found->second;
+  return found == jobs.end() || found->second.orphaned ? nullptr : &found->second;
 }
 
 // Few policies differ, so a job holds the number of its own. Past `policies_searched` a new one is
@@ -37,6 +37,7 @@ JobEntry& Planner::State::put_job(const PlannedJob& planned) {
   job.delivery = planned.delivery;
   job.paused = planned.paused;
   job.deleted = planned.deleted;
+  job.orphaned = false;
   return job;
 }
 
@@ -44,10 +45,15 @@ void Planner::State::on(ChangesRead& event) {
   if (stopped()) return;
   ChangeSet set;
   for (const auto& planned : event.jobs) {
+    if (!acts_for(planned.shard) || planned.change <= shard_at(planned.shard).told) continue;
     change_job(planned);
     set.jobs.push_back(planned.no);
   }
-  set.seen = std::move(event.seen);
+  for (const auto& [shard, number] : event.seen) {
+    if (!acts_for(shard)) continue;
+    shard_at(shard).told = std::max(shard_at(shard).told, number);
+    set.seen.emplace_back(shard, number);
+  }
   if (!set.jobs.empty() || !set.seen.empty()) changes.push_back(std::move(set));
   for (const auto& requested : event.requested) admit(requested);
 }
@@ -264,7 +270,7 @@ void Planner::State::forget_job(JobEntry& job) {
 // A run asked for by hand. While its job's replan is not committed it waits, for the replan could
 // end it after it was sent.
 void Planner::State::admit(const OpenRun& requested) {
-  if (find_run(requested.no)) return;
+  if (find_run(requested.no) || !acts_for(requested.shard)) return;
   JobEntry* job = find_job(requested.job);
   if (job && job->dirty) {
     deferred.push_back(requested);

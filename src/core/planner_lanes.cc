@@ -10,15 +10,10 @@ namespace {
 constexpr Duration repeat_min = std::chrono::milliseconds{50};
 constexpr int repeat_doublings = 5;
 
-bool refused_for_good(const BatchFate& fate) {
-  const auto* refused = std::get_if<BatchRefused>(&fate);
-  return refused && refused->error.code == "lease_lost";
-}
-
 }  // namespace
 
 void Planner::State::submit(Lane& lane, std::vector<Item> items) {
-  lane.content = Batch{fence, std::move(items)};
+  lane.content = Batch{fences, std::move(items)};
   lane.setbacks = 0;
   resubmit(lane);
 }
@@ -30,8 +25,9 @@ void Planner::State::resubmit(Lane& lane) {
 
 void Planner::State::repeat_lanes() {
   for (Lane* lane : {&plan_lane, &run_lane}) {
-    if (lost || lane->batch || lane->idle() || now.steady < lane->repeat_at) continue;
-    resubmit(*lane);
+    if (lane->batch || lane->idle() || now.steady < lane->repeat_at) continue;
+    drop_foreign(lane->content);
+    if (!lane->idle()) resubmit(*lane);
   }
 }
 
@@ -41,7 +37,7 @@ bool Planner::State::outcomes_may_wait() const {
 }
 
 void Planner::State::flush_runs() {
-  if (lost || run_items.empty() || !run_lane.idle() || outcomes_may_wait()) return;
+  if (run_items.empty() || !run_lane.idle() || outcomes_may_wait()) return;
   run_items_urgent = 0;
   std::vector<Item> items;
   if (run_items.size() <= options.claims_per_batch) {
@@ -68,15 +64,9 @@ void Planner::State::on(BatchDone& event) {
                                                : nullptr;
   if (!lane) return;
   lane->batch.reset();
-  if (refused_for_good(event.fate)) lose_lease();
-  if (lost) {
-    lane->content = {};
-    return;
-  }
   if (const auto* committed = std::get_if<BatchCommitted>(&event.fate)) {
     commit_recent = std::max(event.took, commit_recent * 7 / 8);
     (lane == &plan_lane) ? plan_committed(*committed, event.took) : runs_committed(*committed);
-    lane->content = {};
     return;
   }
   // Unknown: the first repeat goes at once, for it also finds out what became of the first try.
@@ -90,22 +80,33 @@ void Planner::State::plan_committed(const BatchCommitted& committed, Duration to
     claim_time = std::max(std::chrono::nanoseconds{took} / std::ssize(items), claim_time * 7 / 8);
   }
   EarlyClaims held_back;
-  for (std::size_t i = 0; i < items.size() && !lost; ++i) {
+  const Batch content = std::move(plan_lane.content);
+  plan_lane.content = {};
+  for (std::size_t i = 0; i < content.items.size(); ++i) {
+    const ShardNo shard = std::visit([](const auto& item) { return item.shard; }, content.items[i]);
+    if (!owns(shard, content.fences.of(shard))) continue;  // forgotten meanwhile
     const ItemOutcome& outcome = committed.outcomes.at(i);
     if (outcome.status == ItemStatus::fenced) {
-      lose_lease();
-    } else if (const auto* claim = std::get_if<Claim>(&items[i])) {
-      if (outcome.status == ItemStatus::early) held_back.note(*claim);
-      claim_done(*claim, outcome);
-    } else if (const auto* replanned = std::get_if<Replan>(&items[i])) {
-      finish_replan(*replanned, outcome.status);
-    } else if (const auto* advance = std::get_if<Advance>(&items[i])) {
-      Shard& shard = shards.at(static_cast<std::size_t>(advance->shard.value));
-      shard.cursor = std::max(shard.cursor, held_back.cursor_after(*advance));
-      shard.seen = std::max(shard.seen, advance->seen);
+      lose(ShardSet{}.set(static_cast<std::size_t>(shard.value)));
+    } else {
+      plan_item_done(content.items[i], outcome, held_back);
     }
   }
-  if (!lost) admit_deferred();
+  admit_deferred();
+}
+
+void Planner::State::plan_item_done(const Item& item, const ItemOutcome& outcome,
+                                    EarlyClaims& held_back) {
+  if (const auto* claim = std::get_if<Claim>(&item)) {
+    if (outcome.status == ItemStatus::early) held_back.note(*claim);
+    if (acts_for(claim->shard)) claim_done(*claim, outcome);
+  } else if (const auto* replanned = std::get_if<Replan>(&item)) {
+    finish_replan(*replanned, outcome.status);
+  } else if (const auto* advance = std::get_if<Advance>(&item)) {
+    Shard& shard = shard_at(advance->shard);
+    shard.cursor = std::max(shard.cursor, held_back.cursor_after(*advance));
+    shard.seen = std::max(shard.seen, advance->seen);
+  }
 }
 
 void Planner::State::claim_done(const Claim& claim, const ItemOutcome& outcome) {
@@ -125,12 +126,15 @@ void Planner::State::claim_done(const Claim& claim, const ItemOutcome& outcome) 
   }
   if (job && (job->dirty || !current)) job->read_after = true;
   if (!current || job->dirty || draining) return;
-  if (find_run(outcome.run)) return;
-  if (!has_room(job->destination)) {
+  if (!find_run(outcome.run)) arm_claim(claim, outcome, *job);
+}
+
+void Planner::State::arm_claim(const Claim& claim, const ItemOutcome& outcome, JobEntry& job) {
+  if (!has_room(job.destination)) {
     if (runs.size() >= options.armed_max) {
       read_later(claim.due);
     } else {
-      destination_at(job->destination).overflowed = true;
+      destination_at(job.destination).overflowed = true;
     }
     return;
   }
@@ -141,21 +145,28 @@ void Planner::State::claim_done(const Claim& claim, const ItemOutcome& outcome) 
                                .revision = claim.revision,
                                .scheduled_at = claim.scheduled_at,
                                .due = claim.due,
-                               .fence = fence,
+                               .fence = fences.of(claim.shard),
                                .send_at = claim.due},
-                              job);
+                              &job);
   actions.push_back(Prepare{claim.job, claim.revision});
   arm(tracked);
 }
 
 void Planner::State::runs_committed(const BatchCommitted& committed) {
-  const std::vector<Item>& items = run_lane.content.items;
-  for (std::size_t i = 0; i < items.size() && !lost; ++i) {
+  const Batch content = std::move(run_lane.content);
+  run_lane.content = {};
+  for (std::size_t i = 0; i < content.items.size(); ++i) {
+    const Item& item = content.items[i];
     const ItemStatus status = committed.outcomes.at(i).status;
-    if (status == ItemStatus::fenced) {
-      lose_lease();
+    const ShardNo shard = std::visit([](const auto& what) { return what.shard; }, item);
+    if (std::holds_alternative<Outcome>(item)) {
+      run_item_done(item, status);
+    } else if (!owns(shard, content.fences.of(shard))) {
+      continue;  // forgotten meanwhile
+    } else if (status == ItemStatus::fenced) {
+      lose(ShardSet{}.set(static_cast<std::size_t>(shard.value)));
     } else {
-      run_item_done(items[i], status);
+      run_item_done(item, status);
     }
   }
 }
@@ -170,7 +181,11 @@ void Planner::State::run_item_done(const Item& item, ItemStatus status) {
   TrackedRun* tracked = find_run(no);
   if (!tracked || tracked->phase != Phase::committing) return;
   tracked->phase = Phase::armed;
+  tracked->reporting = false;
   if (status != ItemStatus::done || std::holds_alternative<End>(item)) {
+    // It moved on meanwhile: whoever had sent it before may have told its outcome.
+    const bool moved = std::holds_alternative<Takeover>(item) || status == ItemStatus::fenced;
+    if (moved && acts_for(tracked->run.shard)) read_later(now.wall);
     untrack(*tracked);
     return;
   }
@@ -182,13 +197,13 @@ void Planner::State::run_item_done(const Item& item, ItemStatus status) {
   if (std::holds_alternative<Begin>(item)) {
     run.state = RunState::begun;
   } else if (const auto* taken = std::get_if<Takeover>(&item)) {
-    run.fence = fence;
+    run.fence = fences.of(run.shard);
     if (taken->sent_perhaps) {
       ++run.attempt;
       ++run.unknowns;
     }
   } else if (std::holds_alternative<Accept>(item)) {
-    run.fence = fence;
+    run.fence = fences.of(run.shard);
     run.state = RunState::claimed;
   }
   arm(*tracked);

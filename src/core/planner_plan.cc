@@ -40,8 +40,8 @@ Duration Planner::State::plan_lead() const {
 
 Instant Planner::State::cursor_max() const {
   Instant newest = Instant::min();
-  for (const Shard& shard : shards) {
-    if (shard.owned) newest = std::max(newest, shard.cursor);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    if (acting.test(i)) newest = std::max(newest, shards[i].cursor);
   }
   return newest;
 }
@@ -94,7 +94,7 @@ bool Planner::State::plan_ahead() {
     std::erase_if(due_by_shard[i], [&](JobNo no) { return !still_ahead(no, until, items); });
   }
   for (std::size_t i = 0; i < shards.size(); ++i) {
-    if (!shards[i].owned || left[i]) continue;
+    if (!acting.test(i) || left[i]) continue;
     items.push_back(Advance{ShardNo{static_cast<std::int64_t>(i)},
                             std::max(shards[i].cursor, until), shards[i].seen});
   }

@@ -9,6 +9,10 @@ std::int64_t second_of(Instant at) {
   return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
 }
 
+// How often a run is looked at whose request is out at the owner before: that one may record a
+// failure, and a retry is owed then.
+constexpr Duration left_look = std::chrono::seconds{2};
+
 Instant start_of(std::int64_t second) { return Instant{std::chrono::seconds{second}}; }
 
 }  // namespace
@@ -49,7 +53,8 @@ void Planner::State::issue_read(Instant until) {
   departed.clear();
   changed_in_read.clear();
   later_in_read.clear();
-  actions.push_back(ReadOpenRuns{*reading, until, options.runs_per_read + runs.size() + rows_left});
+  actions.push_back(
+      ReadOpenRuns{*reading, acting, until, options.runs_per_read + runs.size() + rows_left});
 }
 
 Instant Planner::State::read_wake() const {
@@ -101,7 +106,12 @@ void Planner::State::finish_read(const RunsRead& event) {
 // A row may be older than what has happened since it was read: then memory knows better. False
 // when the run must be read again later.
 bool Planner::State::take_row(const OpenRun& row) {
-  if (find_run(row.no) || departed.contains(row.no)) return true;
+  if (find_run(row.no) || departed.contains(row.no) || !acts_for(row.shard)) return true;
+  const Fence fence = fences.of(row.shard);
+  if (row.fence != fence && row.left_until > now.wall) {
+    read_later(std::min(row.left_until, now.wall + left_look));
+    return true;
+  }
   JobEntry* job = find_job(row.job);
   if (changed_in_read.contains(row.job)) {
     read_now = true;
@@ -142,7 +152,7 @@ void Planner::State::take_over(TrackedRun& tracked) {
     cancel(tracked, Reason::deleted);
     return;
   }
-  bool sent_perhaps = run.send_at <= acquired_at;
+  bool sent_perhaps = run.send_at <= shard_at(run.shard).sent_until;
   if (tracked.at_most_once) {
     if (run.state == RunState::begun) {
       queue_end(tracked, {Verdict::unknown, Reason::fate_unknown});

@@ -48,6 +48,7 @@ TrackedRun& Planner::State::track(const OpenRun& run, JobEntry* job) {
     job->runs = &tracked;
   }
   ++destination_at(tracked.destination).tracked;
+  ++shard_at(run.shard).tracked;
   return tracked;
 }
 
@@ -56,6 +57,8 @@ void Planner::State::untrack(TrackedRun& tracked) {
   if (tracked.job_prev) tracked.job_prev->job_next = tracked.job_next;
   if (tracked.job_next) tracked.job_next->job_prev = tracked.job_prev;
   if (tracked.job && tracked.job->runs == &tracked) tracked.job->runs = tracked.job_next;
+  if (tracked.job && tracked.job->orphaned && !tracked.job->runs) jobs.erase(tracked.job->no);
+  --shard_at(tracked.run.shard).tracked;
   Destination& destination = destination_at(tracked.destination);
   --destination.tracked;
   if (destination.overflowed && destination.tracked <= options.armed_per_destination_max / 2) {
@@ -72,6 +75,11 @@ void Planner::State::untrack(TrackedRun& tracked) {
 void Planner::State::arm(TrackedRun& tracked) {
   if (tracked.phase == Phase::waiting) dequeue(tracked);
   tracked.phase = Phase::armed;
+  if (!owns(tracked.run.shard, tracked.run.fence)) {  // sent by this node when it owned the shard
+    if (acts_for(tracked.run.shard)) read_later(tracked.run.send_at);
+    untrack(tracked);
+    return;
+  }
   if (!still_wanted(tracked)) return;
   const bool begun = tracked.at_most_once && tracked.run.state == RunState::begun;
   if (!begun && tracked.run.send_at > now.wall + horizon()) {
@@ -87,8 +95,8 @@ void Planner::State::arm(TrackedRun& tracked) {
 bool Planner::State::still_wanted(TrackedRun& tracked) {
   const bool begun = tracked.at_most_once && tracked.run.state == RunState::begun;
   const bool excluded = std::exchange(tracked.excluded, false);
-  if (draining || lost) {
-    if (begun && !lost) {
+  if (draining || !acts_for(tracked.run.shard)) {
+    if (begun) {
       cancel(tracked, Reason::drained);
     } else {
       untrack(tracked);
@@ -194,11 +202,13 @@ void Planner::State::ready(TrackedRun& tracked) {
 // The one place from which a request leaves.
 void Planner::State::send(TrackedRun& tracked) {
   CHECK(now.wall >= tracked.run.send_at, "a request was about to leave early");
-  CHECK(tracked.run.fence == fence, "a request was about to leave under another owner's fence");
+  CHECK(owns(tracked.run.shard, tracked.run.fence),
+        "a request was about to leave under another owner's fence");
   tracked.phase = Phase::in_flight;
   tracked.timer = never;
   tracked.sent_revision = tracked.job->revision;
   ++in_flight;
+  ++shard_at(tracked.run.shard).in_flight;
   ++destination_at(tracked.destination).in_flight;
   actions.push_back(
       Send{tracked.run, tracked.sent_revision, tracked.destination, tracked.at_most_once});
@@ -250,6 +260,7 @@ void Planner::State::on(AttemptEnded& event) {
   }
   const DestinationNo destination = tracked->destination;
   --in_flight;
+  --shard_at(tracked->run.shard).in_flight;
   --destination_at(destination).in_flight;
   tracked->phase = Phase::armed;
   if (event.result.fate == Fate::withdrawn) {
@@ -259,8 +270,7 @@ void Planner::State::on(AttemptEnded& event) {
     if (event.result.fate == Fate::answered && event.result.status / 100 == 2) {
       next = Outcome::End{Verdict::succeeded, Reason::none};
     }
-    queue_item(*tracked, Outcome{event.run, tracked->run.shard, event.attempt,
-                                 tracked->sent_revision, std::move(event.result), next});
+    report(*tracked, std::move(event.result), next);
   } else {
     const JobEntry& job = *tracked->job;
     const Retry& retry = policies[job.policy].retry;
@@ -275,10 +285,16 @@ void Planner::State::on(AttemptEnded& event) {
                                .jitter = random.unit()});
     const bool again = std::holds_alternative<Outcome::Again>(next);
     if (again && job.deleted) next = Outcome::End{Verdict::cancelled, Reason::deleted};
-    queue_item(*tracked, Outcome{event.run, tracked->run.shard, event.attempt,
-                                 tracked->sent_revision, std::move(event.result), next});
+    report(*tracked, std::move(event.result), next);
   }
   pump(destination);
+}
+
+void Planner::State::report(TrackedRun& tracked, AttemptResult result, NextStep next) {
+  const OpenRun& run = tracked.run;
+  queue_item(tracked, Outcome{run.no, run.shard, run.fence, run.attempt, tracked.sent_revision,
+                              std::move(result), next});
+  tracked.reporting = true;
 }
 
 // The number was not used; whether the run is still wanted decides its job.

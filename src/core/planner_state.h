@@ -1,6 +1,7 @@
 // The step machine's memory and its parts; private to core/planner*.cc.
 //
 //   planner.cc          events in, the order of work in a step, waking, draining
+//   planner_shards.cc   shards that come, are lost, or are handed over
 //   planner_plan.cc     what is owed until now + lead: the plan lane's claims and skips
 //   planner_changes.cc  new, changed and deleted jobs: withdrawing and replanning
 //   planner_runs.cc     armed, waiting, in flight: sending and what follows an attempt
@@ -57,6 +58,7 @@ struct TrackedRun {
   bool excluded = false;          // named in a replan's in_flight: judged when it is free again
   bool replaces_unknown = false;  // its current number replaces an attempt of unknown fate
   bool at_most_once = false;
+  bool reporting = false;  // committing, and the item is the outcome of an attempt
 };
 
 // A job as it is kept: everything but the schedule fits in 80 bytes.
@@ -80,6 +82,7 @@ struct JobEntry {
   bool replanning : 1 = false;  // a Replan of it is under way
   bool read_after : 1 = false;  // runs of it may be in the store only: read when replanned
   bool hidden : 1 = false;      // a pause may have hidden runs of it from reads, however far ahead
+  bool orphaned : 1 = false;    // its shard is gone; kept while runs of it are in flight
 };
 
 struct Policy {
@@ -89,8 +92,14 @@ struct Policy {
 
 struct Shard {
   bool owned = false;
+  bool leaving = false;  // owned, and to be released as soon as nothing is under way
   Instant cursor;
   std::int64_t seen = 0;  // as committed
+  std::int64_t told = 0;  // changes up to here came as events
+  Instant sent_until;     // as ShardsAcquired, at least the time of that step
+  SteadyInstant asked_at{};
+  std::size_t tracked = 0;    // runs in memory, those in flight too
+  std::size_t in_flight = 0;  // also from an ownership before
 };
 
 struct Destination {
@@ -142,6 +151,8 @@ struct Planner::State {
 
   // ---- events (planner.cc and the part each belongs to)
   void on(ShardsAcquired& event);
+  void on(ShardsLost& event) { lose(event.shards); }
+  void on(ShardsAsked& event);
   void on(ChangesRead& event);
   void on(SchedulesChanged& event);
   void on(RunsRead& event);
@@ -155,9 +166,22 @@ struct Planner::State {
   void wake(bool woken);  // asks for the next step in time
   Instant next_wake();
   Instant wall_of(SteadyInstant at) const { return now.wall + (at - now.steady); }
-  bool stopped() const { return draining || lost || !acquired; }
-  void lose_lease();
+  bool stopped() const { return draining || acting.none(); }
   void check_drained();
+
+  // ---- planner_shards.cc
+  Shard& shard_at(ShardNo no) { return shards.at(static_cast<std::size_t>(no.value)); }
+  bool acts_for(ShardNo no) const { return acting.test(static_cast<std::size_t>(no.value)); }
+  bool owns(ShardNo no, Fence fence) const { return fence.value != 0 && fences.of(no) == fence; }
+  void lose(const ShardSet& which);
+  void forget(ShardNo no);
+  void forget_plans(const ShardSet& which);
+  void withdraw_all(const ShardSet& which, bool lost);
+  void drop_items(const ShardSet& which);
+  void drop_foreign(Batch& batch) const;
+  bool under_way(ShardNo no) const;
+  void release_shards();
+  Instant release_wake() const;
 
   // ---- planner_plan.cc
   Duration lead() const { return lead_for(options.lead_min, commit_recent); }
@@ -213,6 +237,7 @@ struct Planner::State {
   void dequeue(TrackedRun& tracked);
   void pump(DestinationNo destination);
   void withdrawn(TrackedRun& tracked);
+  void report(TrackedRun& tracked, AttemptResult result, NextStep next);
   void queue_item(TrackedRun& tracked, Item item);
   void queue_end(TrackedRun& tracked, Outcome::End end);
   void cancel(TrackedRun& tracked, Reason reason);
@@ -238,8 +263,10 @@ struct Planner::State {
   bool outcomes_may_wait() const;
   void setback(Lane& lane, bool at_once);
   void plan_committed(const BatchCommitted& committed, Duration took);
+  void plan_item_done(const Item& item, const ItemOutcome& outcome, EarlyClaims& held_back);
   void runs_committed(const BatchCommitted& committed);
   void claim_done(const Claim& claim, const ItemOutcome& outcome);
+  void arm_claim(const Claim& claim, const ItemOutcome& outcome, JobEntry& job);
   void outcome_done(TrackedRun& tracked, const Outcome& outcome);
   void run_item_done(const Item& item, ItemStatus status);
 
@@ -248,14 +275,14 @@ struct Planner::State {
   Now now{};
   std::vector<Action> actions;
 
-  Fence fence;
   Random random;
-  Instant acquired_at;
-  bool acquired = false;
+  bool seeded = false;
   bool draining = false;
   bool drained = false;
-  bool lost = false;
   std::array<Shard, shard_count> shards{};
+  Fences fences;    // of the shards that are owned
+  ShardSet acting;  // owned and not leaving
+  ShardSet leaving;
 
   std::unordered_map<JobNo, JobEntry> jobs;
   std::vector<Policy> policies;
@@ -266,7 +293,7 @@ struct Planner::State {
   Instant looked_at{};              // when they were last filled
   // What one item of a large plan took to commit, lately; a guess until there was one.
   std::chrono::nanoseconds claim_time = std::chrono::microseconds{20};
-  Instant advanced_at;                // when the cursors last moved
+  Instant advanced_at = never;        // when the cursors last moved
   std::optional<Instant> held_until;  // as last told
   std::vector<Claim> early;           // refused as too early (the clock was stepped back):
                                       // claimed again as they are, not decided anew

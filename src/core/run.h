@@ -138,6 +138,9 @@ struct OpenRun {
   std::int32_t failures = 0;                // recorded failures: what the retry budget counts
   std::int32_t unknowns = 0;                // attempts of unknown fate, capped at 50
   std::optional<Instant> first_attempt_at;  // first recorded attempt; what age_max counts from
+  // The owner before let go of the shard while its request was out, and may record what became of
+  // it until then; 0 where that is not so.
+  Instant left_until{};
 };
 
 }  // namespace cronally::core

@@ -115,6 +115,7 @@ class Driver::Impl {
   std::vector<delivery::Delivery> ready_;  // sends that are not handed over yet
   std::vector<DeliveryCache::Key> prepares_;
   std::vector<core::ReadOpenRuns> reads_;
+  std::vector<core::Release> releases_;
   std::vector<AwaitedSend> awaited_;
 
   DeliveryCache cache_;
@@ -127,10 +128,13 @@ class Driver::Impl {
   int commits_ = 0;  // under way
 
   struct ReaderWork {
+    std::vector<core::Release> releases;
     std::vector<core::ReadOpenRuns> reads;
     std::vector<AwaitedSend> sends;
     std::vector<DeliveryCache::Key> prepares;
-    bool empty() const { return reads.empty() && sends.empty() && prepares.empty(); }
+    bool empty() const {
+      return releases.empty() && reads.empty() && sends.empty() && prepares.empty();
+    }
   };
   std::mutex reader_mutex_;
   std::condition_variable_any reader_filled_;
@@ -251,6 +255,7 @@ void Driver::Impl::step(core::Event event) {
                    [this](core::WakeAt& wake) { wake_at_ = wake.at; },
                    [this](core::ClockHeld& held) { perform(held); },
                    [this](core::Drained&) { tell_drained(); },
+                   [this](core::Release& release) { releases_.push_back(std::move(release)); },
                },
                action);
   }
@@ -349,7 +354,7 @@ void Driver::Impl::tell_drained() {
 }
 
 void Driver::Impl::flush_reads() {
-  if (reads_.empty() && awaited_.empty() && prepares_.empty()) return;
+  if (reads_.empty() && awaited_.empty() && prepares_.empty() && releases_.empty()) return;
   {
     std::lock_guard lock(reader_mutex_);
     auto move_into = [](auto& to, auto& from) {
@@ -357,6 +362,7 @@ void Driver::Impl::flush_reads() {
                 std::make_move_iterator(from.end()));
       from.clear();
     };
+    move_into(reader_work_.releases, releases_);
     move_into(reader_work_.reads, reads_);
     move_into(reader_work_.sends, awaited_);
     move_into(reader_work_.prepares, prepares_);
@@ -372,6 +378,7 @@ void Driver::Impl::run_reader(const std::stop_token& stop) {
     {
       std::unique_lock lock(reader_mutex_);
       reader_filled_.wait(lock, stop, [this] { return !reader_work_.empty(); });
+      work.releases.swap(reader_work_.releases);
       work.reads.swap(reader_work_.reads);
       work.sends.swap(reader_work_.sends);
       auto& waiting = reader_work_.prepares;
@@ -379,9 +386,12 @@ void Driver::Impl::run_reader(const std::stop_token& stop) {
       work.prepares.assign(waiting.begin(), waiting.begin() + static_cast<long>(portion));
       waiting.erase(waiting.begin(), waiting.begin() + static_cast<long>(portion));
     }
+    for (const auto& release : work.releases) {
+      parts_.database.spine().release(options_.node, release);
+    }
     if (!work.sends.empty()) serve_sends(std::move(work.sends));
     for (const auto& read : work.reads) {
-      auto runs = parts_.database.spine().read_open_runs(read.until, read.limit);
+      auto runs = parts_.database.spine().read_open_runs(read.shards, read.until, read.limit);
       bool complete = runs.size() < read.limit;
       inbox_->post(
           core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});

@@ -17,7 +17,7 @@ constexpr std::size_t items_per_batch = 8'192;
 
 Settled RestoreSettler::settle(NodeId node, const std::vector<core::End>& open, Instant until) {
   const auto acquired = spine_.acquire(node);
-  batch_.fence = acquired.fence;
+  batch_.fences = acquired.fence;
   for (const auto& end : open) add(end);
   std::array<Instant, shard_count> cursors{};
   for (const auto& shard : acquired.shards) {

@@ -25,6 +25,7 @@
 #include "base/time.h"
 #include "core/batch.h"
 #include "core/job.h"
+#include "core/lease.h"
 #include "core/run.h"
 
 namespace cronally::store {
@@ -54,13 +55,13 @@ struct JobPlan {
   std::string destination;  // core::destination_of(target)
 };
 
-struct Acquisition {
+// What the machine starts some shards from.
+struct ShardsRead {
   struct Shard {
     ShardNo no;
     Instant cursor;
     std::int64_t change = 0;  // the shard's change number as of `jobs`
   };
-  Fence fence;
   std::vector<Shard> shards;
   std::vector<JobPlan> jobs;  // live jobs, and deleted or paused ones not yet replanned
   // Sending waits until the wall clock has passed this: the newest clock that any commit carried,
@@ -70,9 +71,13 @@ struct Acquisition {
   Instant resume_at;
 };
 
+struct Acquisition : ShardsRead {
+  Fence fence;
+};
+
 struct Changes {
   std::vector<JobPlan> jobs;             // newest revision of each changed job, deleted included
-  std::vector<core::OpenRun> requested;  // runs in state requested
+  std::vector<core::OpenRun> requested;  // runs in state requested, of these shards
   std::vector<std::pair<ShardNo, std::int64_t>> seen;  // per shard: read up to here
 };
 
@@ -89,29 +94,40 @@ class Spine {
  public:
   virtual ~Spine() = default;
 
-  // Takes every shard under a new fence (generation * 2^36 + counter) and reads what the machine
-  // starts from. Called once per start; `node` is recorded with attempts. Each job is handed to
-  // `each` before this returns, one by one and perhaps from another thread: a million plans side
-  // by side would be half a gigabyte.
-  virtual Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) = 0;
+  // ---- Leases. By the store's clock, in one transaction; see core/lease.h. The fence of what is
+  // granted is new (generation * 2^36 + counter), and is recorded with its node for attempts. Of a
+  // node one heartbeat is under way at a time; one whose answer is not awaited any more may take
+  // effect later: it then frees what it does not name. SQLite: one holder. All shards are granted
+  // to who does not say that it holds them all, and stand as long as the process.
+  virtual core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) = 0;
+  // Gives shards back before their leases end, and says which runs are left alone until when.
+  // SQLite: nothing happens, its lease ends with the process.
+  virtual void release(NodeId node, const core::Release& what) = 0;
+
+  // Reads what the machine starts these shards from; call it after they are granted. Each job is
+  // handed to `each` before this returns, one by one and perhaps from another thread: a million
+  // plans side by side would be half a gigabyte. Runs requested in these shards are told once more
+  // by wait_for_changes.
+  virtual ShardsRead read_shards(const ShardSet& shards,
+                                 const std::function<void(JobPlan&&)>& each) = 0;
+
+  // The start of a store's only node: every shard under a new fence, and what it starts from.
+  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each);
   // The same with the jobs side by side, in Acquisition::jobs.
-  Acquisition acquire(NodeId node) {
-    std::vector<JobPlan> jobs;
-    auto acquired = acquire(node, [&](JobPlan&& job) { jobs.push_back(std::move(job)); });
-    acquired.jobs = std::move(jobs);
-    return acquired;
-  }
+  Acquisition acquire(NodeId node);
 
   // Commits a batch; see core/batch.h. Returns at once; `done` is called exactly once, from the
   // writer's thread, and must not block. Submissions commit in the order they were made.
   virtual void submit(core::Batch batch, std::function<void(core::BatchFate)> done) = 0;
 
-  // Open runs (claimed, begun) with send_at <= until, oldest first, at most `limit`. Runs that a
-  // pause holds (job paused and due <= its changed_at) are left out.
-  virtual std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) = 0;
+  // Open runs (claimed, begun) of these shards with send_at <= until, oldest first, at most
+  // `limit`. Runs that a pause holds (job paused and due <= its changed_at) are left out.
+  virtual std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
+                                                    std::size_t limit) = 0;
 
-  // Blocks until some shard's change number is above `since`, or a run is requested that was not
-  // returned by an earlier call, or `timeout` passed (then: empty). The wait holds no connection.
+  // Blocks until the change number of a shard named in `since` is above the one given, or a run is
+  // requested there that was not returned by an earlier call, or `timeout` passed (then: empty).
+  // The wait holds no connection. A store with one holder tells requested runs of every shard.
   virtual Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                                    Duration timeout) = 0;
   // Makes a waiting wait_for_changes return; used when stopping.

@@ -144,7 +144,8 @@ TEST_F(SqliteWithoutSpace, ABatchIsRefusedWholeAndCommitsOnceThereIsSpace) {
   auto* refused = std::get_if<core::BatchRefused>(&fate);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->error.code, "disk_full");
-  EXPECT_TRUE(spine->read_open_runs(instant_max, 10).empty()) << "nothing of it is written";
+  EXPECT_TRUE(spine->read_open_runs(all_shards(), instant_max, 10).empty())
+      << "nothing of it is written";
 
   free_disk();
   fate = fate_of(*spine, batch);
@@ -152,7 +153,7 @@ TEST_F(SqliteWithoutSpace, ABatchIsRefusedWholeAndCommitsOnceThereIsSpace) {
   ASSERT_TRUE(committed);
   ASSERT_EQ(committed->outcomes.size(), batch.items.size());
   for (const auto& outcome : committed->outcomes) ASSERT_EQ(outcome.status, ItemStatus::done);
-  EXPECT_EQ(spine->read_open_runs(instant_max, 100'000).size(), batch.items.size());
+  EXPECT_EQ(spine->read_open_runs(all_shards(), instant_max, 100'000).size(), batch.items.size());
 }
 
 TEST_F(SqliteWithoutSpace, AWriteOfTheApiIsAnOutageThatSaysWhatToDo) {
@@ -315,7 +316,7 @@ TEST_P(SqliteKilled, KeepsEveryAcknowledgedWrite) {
   auto database = open();
   ASSERT_TRUE(database) << database.error().message;
   std::set<JobNo> claimed;
-  for (const auto& run : (*database)->spine().read_open_runs(start, 100'000)) {
+  for (const auto& run : (*database)->spine().read_open_runs(all_shards(), start, 100'000)) {
     claimed.insert(run.job);
   }
   for (int each : told) {

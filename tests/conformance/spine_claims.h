@@ -41,7 +41,7 @@ TEST_P(SpineClaims, WriteNothingForAFenceThatIsPast) {
   auto outcomes =
       commit({claim(job, at(2s)), skip, core::Advance{job.shard, at(1h), 99},
               replan(job, core::Replan::Change::created), core::Begin{run.no, job.shard, 1},
-              core::Takeover{run.no, job.shard, 1, true}, success(run),
+              core::Takeover{run.no, job.shard, 1, true},
               core::End{run.no, job.shard, core::Verdict::cancelled, core::Reason::deleted}});
   for (const auto& outcome : outcomes) EXPECT_EQ(outcome.status, ItemStatus::fenced);
   EXPECT_THAT(open_numbers(), ElementsAre(run.no));
@@ -53,6 +53,20 @@ TEST_P(SpineClaims, WriteNothingForAFenceThatIsPast) {
   acquire();
   EXPECT_LT(grant.shards.at(static_cast<std::size_t>(job.shard.value)).cursor, at(1h));
   EXPECT_FALSE(grant.jobs.at(0).planned);
+}
+
+TEST_P(SpineClaims, RecordWhatBecameOfARequestUntilItsRunIsTakenOver) {
+  auto job = create("report");
+  auto told = claimed(job, at(1s));
+  auto taken = claimed(job, at(2s));
+  acquire();
+  EXPECT_EQ(commit_one(core::Takeover{taken.no, job.shard, 1, true}), ItemStatus::done);
+  auto outcomes = commit({success(told), success(taken)});
+  EXPECT_EQ(outcomes[0].status, ItemStatus::done) << "nobody else has touched it";
+  EXPECT_EQ(outcomes[1].status, ItemStatus::fenced);
+  EXPECT_EQ(ledger_run(told.id).verdict, core::Verdict::succeeded);
+  EXPECT_TRUE(is_open(taken.no));
+  EXPECT_EQ(open_run(taken.no).attempt, 2);
 }
 
 // ---- what the machine starts from -------------------------------------------------------------

@@ -121,6 +121,7 @@ TEST_P(SpineRuns, BeginForNobodyWhoHasNotTakenThemOver) {
   auto run = claimed(create("report"), at(1s));
   acquire();
   EXPECT_EQ(commit_one(core::Begin{run.no, run.shard, 1}), ItemStatus::gone);
+  run.fence = fence;
   EXPECT_EQ(commit_one(success(run)), ItemStatus::gone);
   EXPECT_TRUE(is_open(run.no));
 }
@@ -151,6 +152,8 @@ TEST_P(SpineRuns, TakeTheNextNumberWhenARequestMayHaveLeft) {
   EXPECT_EQ(taken.attempt, 2);
   EXPECT_EQ(taken.unknowns, 1);
   EXPECT_EQ(taken.failures, 0) << "a restart does not eat the retry budget";
+  EXPECT_EQ(commit_one(success(run)), ItemStatus::fenced) << "the old owner's";
+  run.fence = fence;
   EXPECT_EQ(commit_one(success(run)), ItemStatus::gone) << "the number of the old owner";
   acquire();
   EXPECT_EQ(commit_one(core::Takeover{run.no, run.shard, 1, true}), ItemStatus::gone);
@@ -173,8 +176,8 @@ TEST_P(SpineRuns, AreReadOldestFirstUpToALimit) {
   auto first = claimed(job, at(1s)).no;
   auto second = claimed(job, at(2s)).no;
   EXPECT_THAT(open_numbers(), ElementsAre(first, second, third));
-  EXPECT_THAT(spine().read_open_runs(at(2s), 10), SizeIs(2));
-  auto limited = spine().read_open_runs(at(9s), 1);
+  EXPECT_THAT(spine().read_open_runs(all_shards(), at(2s), 10), SizeIs(2));
+  auto limited = spine().read_open_runs(all_shards(), at(9s), 1);
   ASSERT_THAT(limited, SizeIs(1));
   EXPECT_EQ(limited[0].no, first);
 }
@@ -182,8 +185,8 @@ TEST_P(SpineRuns, AreReadOldestFirstUpToALimit) {
 TEST_P(SpineRuns, AreReadByWhenTheyAreSentNext) {
   auto run = claimed(create("report"), at(1s));
   commit({failure(run, at(1min))});
-  EXPECT_THAT(spine().read_open_runs(at(59s), 10), IsEmpty());
-  EXPECT_THAT(spine().read_open_runs(at(1min), 10), SizeIs(1));
+  EXPECT_THAT(spine().read_open_runs(all_shards(), at(59s), 10), IsEmpty());
+  EXPECT_THAT(spine().read_open_runs(all_shards(), at(1min), 10), SizeIs(1));
 }
 
 TEST_P(SpineRuns, OfAPausedJobAreHeldUntilItResumes) {

@@ -159,6 +159,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
                         std::variant<core::Outcome::End, core::Outcome::Again> next) {
     return {.run = run.no,
             .shard = run.shard,
+            .fence = run.fence,
             .attempt = run.attempt,
             .revision = run.revision,
             .result = answered(status),
@@ -184,7 +185,9 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
 
   // ---- looking
 
-  std::vector<core::OpenRun> open_runs() { return spine().read_open_runs(Instant::max(), 1000); }
+  std::vector<core::OpenRun> open_runs() {
+    return spine().read_open_runs(all_shards(), Instant::max(), 1000);
+  }
 
   std::vector<RunNo> open_numbers() {
     std::vector<RunNo> numbers;

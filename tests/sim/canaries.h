@@ -1,21 +1,29 @@
-// Mistakes that the checkers must see: if one of them passes, the simulation proves nothing.
+// The known mistakes, which must each be caught: a check that no mistake makes fail checks nothing.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "tests/sim/world.h"
+#include "tests/sim/canary.h"
 
 namespace cronally::sim {
 
 struct CanaryKind {
   std::string name;
-  std::string caught_by;  // the promise that an objection must name
-  std::unique_ptr<Canary> (*make)();
+  std::string caught_by;  // the promise whose check must object
+  std::function<std::unique_ptr<Canary>()> make;
 };
 
-// Thirteen, for all promises that the checkers know.
+// canaries_lone.cc: mistakes that one node shows; canaries_cluster.cc: those that need several.
 const std::vector<CanaryKind>& canaries();
+std::vector<CanaryKind> lone_canaries();
+std::vector<CanaryKind> cluster_canaries();
+
+template <class T>
+std::unique_ptr<Canary> make_canary() {
+  return std::make_unique<T>();
+}
 
 }  // namespace cronally::sim

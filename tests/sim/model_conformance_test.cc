@@ -11,6 +11,8 @@ namespace {
 
 class ModelWorld : public World {
  public:
+  explicit ModelWorld(sim::Holders holders) : store_([this] { return clock_.now(); }, holders) {}
+
   store::Spine& spine() override { return store_; }
   store::Jobs& jobs() override { return store_; }
   AccountNo account() const override { return AccountNo{1}; }
@@ -57,15 +59,19 @@ class ModelWorld : public World {
 
  private:
   runtime::ManualClock clock_{start_instant};
-  sim::ModelStore store_{[this] { return clock_.now(); }};
+  sim::ModelStore store_;
 };
 
-StoreFactory model() {
-  return {"Memory", [] { return std::make_unique<ModelWorld>(); }};
+StoreFactory one_holder() {
+  return {"OneHolder", [] { return std::make_unique<ModelWorld>(sim::Holders::one); }};
+}
+
+StoreFactory several_holders() {
+  return {"SeveralHolders", [] { return std::make_unique<ModelWorld>(sim::Holders::several); }};
 }
 
 }  // namespace
 
-INSTANTIATE_SPINE_CONFORMANCE(Model, model());
+INSTANTIATE_SPINE_CONFORMANCE(Model, one_holder(), several_holders());
 
 }  // namespace cronally::conformance

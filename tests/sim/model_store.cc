@@ -1,14 +1,16 @@
 #include "tests/sim/model_store.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace cronally::sim {
 
 using core::Replan;
 
-ModelStore::ModelStore(Clock clock)
+ModelStore::ModelStore(Clock clock, Holders holders)
     : clock_(std::move(clock)),
+      holders_(holders),
       shards_(shard_count),
       last_commit_(clock_().wall),
       last_steady_(clock_().steady) {
@@ -65,68 +67,66 @@ store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan
           .destination = core::destination_of(definition.target)};
 }
 
-store::Acquisition ModelStore::acquire(NodeId node,
-                                       const std::function<void(store::JobPlan&&)>& each) {
-  std::lock_guard lock(mutex_);
-  store::Acquisition acquired;
-  acquired.resume_at = last_commit_ = resume_at();
-  acquired.fence = Fence{(std::int64_t{1} << 36) + ++counter_};
-  nodes_[acquired.fence] = node;
-  for (std::size_t i = 0; i < shards_.size(); ++i) {
-    shards_[i].fence = acquired.fence;
-    acquired.shards.push_back(
-        {ShardNo{static_cast<std::int64_t>(i)}, shards_[i].cursor, shards_[i].change});
-  }
-  for (const auto& [no, record] : jobs_) {
-    if (!record.deleted || record.planned_revision != record.job.revision) {
-      each(plan_of(record));
-    }
-  }
-  requested_told_.clear();
-  commit_clock();
-  return acquired;
-}
-
 void ModelStore::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
   done(apply(batch));
 }
 
-std::vector<core::OpenRun> ModelStore::read_open_runs(Instant until, std::size_t limit) {
+std::vector<core::OpenRun> ModelStore::read_open_runs(const ShardSet& shards, Instant until,
+                                                      std::size_t limit) {
   std::lock_guard lock(mutex_);
   std::vector<core::OpenRun> open;
-  for (const auto& [no, run] : runs_) {
-    if (run.open.state != core::RunState::claimed && run.open.state != core::RunState::begun) {
-      continue;
-    }
+  for (const RunNo no : open_) {
+    const RunRecord& run = runs_.at(no);
+    if (run.open.state == core::RunState::requested) continue;
     const core::Job& job = jobs_.at(run.open.job).job;
     const bool held = job.definition.paused && run.open.due <= job.updated_at;
-    if (run.open.send_at <= until && !held) open.push_back(run.open);
+    const bool asked = shards.test(static_cast<std::size_t>(run.open.shard.value));
+    if (run.open.send_at <= until && !held && asked) open.push_back(run.open);
   }
   std::ranges::sort(open, {}, [](const auto& run) { return std::pair{run.send_at, run.no}; });
   if (open.size() > limit) open.resize(limit);
   return open;
 }
 
-store::Changes ModelStore::changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since) {
+store::Changes ModelStore::peek_changes(
+    const std::vector<std::pair<ShardNo, std::int64_t>>& since) const {
   std::lock_guard lock(mutex_);
   store::Changes found;
-  std::map<ShardNo, std::int64_t> known(since.begin(), since.end());
+  std::array<std::optional<std::int64_t>, shard_count> known{};
+  for (const auto& [no, from] : since) {
+    known.at(static_cast<std::size_t>(no.value)) = from;
+    if (shard(no).change > from) found.seen.emplace_back(no, shard(no).change);
+  }
+  const auto known_of = [&](ShardNo no) { return known.at(static_cast<std::size_t>(no.value)); };
   for (const auto& [no, record] : jobs_) {
-    const auto from = known.find(record.job.shard);
-    if (from != known.end() && record.job.change > from->second) {
-      found.jobs.push_back(plan_of(record));
-    }
+    const auto from = known_of(record.job.shard);
+    if (from && record.job.change > *from) found.jobs.push_back(plan_of(record));
   }
-  for (const auto& [no, from] : known) {
-    const std::int64_t change = shards_.at(static_cast<std::size_t>(no.value)).change;
-    if (change > from) found.seen.emplace_back(no, change);
-  }
-  for (const auto& [no, run] : runs_) {
-    if (run.open.state == core::RunState::requested && requested_told_.insert(no).second) {
-      found.requested.push_back(run.open);
+  for (const RunNo no : open_) {
+    const core::OpenRun& run = runs_.at(no).open;
+    if (run.state == core::RunState::requested && known_of(run.shard)) {
+      found.requested.push_back(run);
     }
   }
   return found;
+}
+
+store::Changes ModelStore::changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since) {
+  std::lock_guard lock(mutex_);
+  store::Changes found = peek_changes(since);
+  std::erase_if(found.requested, [this](const core::OpenRun& run) {
+    const Fence holder = shard(run.shard).fence;
+    return std::exchange(requested_told_[run.no], holder) == holder;
+  });
+  return found;
+}
+
+bool ModelStore::seen(ShardNo no, std::int64_t change) const {
+  const ShardRecord& known = shard(no);
+  const Duration early =
+      acknowledge_early_ ? Duration{std::chrono::milliseconds{1500}} : Duration{};
+  return known.seen >= change ||
+         (holders_ == Holders::several && known.ends <= clock_().wall + early);
 }
 
 store::Changes ModelStore::wait_for_changes(
@@ -326,9 +326,7 @@ Result<core::Job> ModelStore::delete_job(AccountNo account, JobId job,
 
 bool ModelStore::await_seen(ShardNo shard, std::int64_t change, Duration timeout) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, timeout, [&] {
-    return shards_.at(static_cast<std::size_t>(shard.value)).seen >= change;
-  });
+  return changed_.wait_for(lock, timeout, [&] { return seen(shard, change); });
 }
 
 std::optional<core::Job> ModelStore::find_job(AccountNo account, JobId job) {
@@ -394,6 +392,7 @@ Result<core::Run> ModelStore::request_run(AccountNo account, JobId job, core::Ru
                 .fence = Fence{0},
                 .send_at = at};
     run_ids_[id] = run.open.no;
+    open_.insert(run.open.no);
     changed_.notify_all();
   }
   const RunRecord& run = runs_.at(entry->second);

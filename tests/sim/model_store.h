@@ -57,6 +57,7 @@ struct SkipRecord {
   Instant from;
   Instant to;
   core::Reason reason = core::Reason::none;
+  Instant at;  // of its commit
   std::optional<std::int64_t> count{};
 };
 
@@ -65,18 +66,34 @@ struct ShardRecord {
   std::int64_t change = 0;  // the newest change of its jobs
   std::int64_t seen = 0;    // up to which the owner has committed
   Fence fence;
+  NodeId holder;
+  Instant ends = Instant::min();  // of the lease; where there is one holder it has no end
 };
+
+enum class Holders : std::uint8_t { one, several };
 
 class ModelStore final : public store::Spine, public store::Jobs {
  public:
   using Clock = std::function<Now()>;
-  explicit ModelStore(Clock clock);
+  // With one holder its leases are like SQLite's: all shards go to who asks last.
+  ModelStore(Clock clock, Holders holders);
 
-  // A canary's switch: writes of any owner before are accepted.
+  // Switches of canaries. Writes of any owner before are accepted; of them, only what was seen of
+  // changes; a lease that its holder stopped to trust comes back under its old fence; changes count
+  // as seen when a lease is about to end.
   void ignore_fences() { ignore_fences_ = true; }
+  void ignore_fences_of_acks() { ignore_fences_of_acks_ = true; }
+  void grant_old_fences() { grant_old_fences_ = true; }
+  void acknowledge_early() { acknowledge_early_ = true; }
 
   // Applies a whole batch; never unknown.
   core::BatchFate apply(const core::Batch& batch);
+  // What wait_for_changes tells; runs are told again each time.
+  store::Changes peek_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since) const;
+  // Whether nothing starts any more under what `change` replaced: the holder has committed having
+  // seen it, or its lease is over and who comes next begins with it.
+  bool seen(ShardNo shard, std::int64_t change) const;
+
   // wait_for_changes without the wait.
   store::Changes changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
@@ -93,11 +110,13 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::int64_t stale_writes() const { return stale_writes_; }
 
   // ---- store::Spine
-  using store::Spine::acquire;
-  store::Acquisition acquire(NodeId node,
-                             const std::function<void(store::JobPlan&&)>& each) override;
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
+  void release(NodeId node, const core::Release& what) override;
+  store::ShardsRead read_shards(const ShardSet& shards,
+                                const std::function<void(store::JobPlan&&)>& each) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
-  std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
+  std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
+                                            std::size_t limit) override;
   store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                                   Duration timeout) override;
   void interrupt_waits() override;
@@ -131,12 +150,18 @@ class ModelStore final : public store::Spine, public store::Jobs {
   core::ItemOutcome apply_item(const core::Accept& item, Fence fence);
   core::ItemOutcome apply_item(const core::Begin& item, Fence fence);
   core::ItemOutcome apply_item(const core::Takeover& item, Fence fence);
-  core::ItemOutcome apply_item(const core::Outcome& item, Fence fence);
+  core::ItemOutcome apply_item(const core::Outcome& item, Fence);
   core::ItemOutcome apply_item(const core::End& item, Fence fence);
   void replan_run(RunRecord& run, const core::Replan& item);
   void end_run(RunRecord& run, core::Verdict verdict, core::Reason reason);
+  bool counts(const core::Item& item, const core::Fences& fences);
   RunRecord* find_run(RunNo no);
   JobRecord* live_revision(JobNo no, Revision revision);
+
+  // model_store_leases.cc
+  bool holds_all(const core::Heartbeat& said) const;
+  void free(ShardNo no);
+  ShardRecord& record(ShardNo no) { return shards_.at(static_cast<std::size_t>(no.value)); }
 
   // model_store.cc
   Instant commit_clock();
@@ -149,7 +174,12 @@ class ModelStore final : public store::Spine, public store::Jobs {
   void revise(JobRecord& record, const store::JobDraft& draft, core::Replan::Change change);
 
   Clock clock_;
+  const Holders holders_;
+  std::map<NodeId, core::NodeRow> living_;
   bool ignore_fences_ = false;
+  bool ignore_fences_of_acks_ = false;
+  bool grant_old_fences_ = false;
+  bool acknowledge_early_ = false;
   mutable std::recursive_mutex mutex_;
   std::condition_variable_any changed_;
   bool interrupted_ = false;
@@ -157,13 +187,14 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::vector<ShardRecord> shards_;
   std::map<JobNo, JobRecord> jobs_;
   std::map<RunNo, RunRecord> runs_;
+  std::set<RunNo> open_;  // of these, which have not ended
   std::map<RunId, RunNo> run_ids_;
   std::map<std::pair<JobNo, Instant>, RunNo> scheduled_;
   std::map<std::pair<JobNo, std::string>, RunNo> keys_;
   std::vector<SkipRecord> spans_;
   std::map<SecretId, std::string> secrets_;
   std::map<Fence, NodeId> nodes_;
-  std::set<RunNo> requested_told_;
+  std::map<RunNo, Fence> requested_told_;  // and the fence of the shard's holder by then
   std::map<std::string, std::pair<std::string, std::string>> idempotent_;  // digest, answer
   std::map<JobNo, std::map<Revision, std::shared_ptr<const store::Deliverable>>> deliverables_;
   std::int64_t counter_ = 0;  // fences

@@ -38,18 +38,31 @@ core::BatchFate ModelStore::apply(const core::Batch& batch) {
   early_ = {};
   for (const auto& item : batch.items) {
     const ShardNo no = std::visit([](const auto& what) { return what.shard; }, item);
-    const bool owner = shards_.at(static_cast<std::size_t>(no.value)).fence == batch.fence;
-    if (!owner && !ignore_fences_) {
+    const bool owner = counts(item, batch.fences);
+    const bool ack = ignore_fences_of_acks_ && std::holds_alternative<core::Advance>(item);
+    if (!owner && !ignore_fences_ && !ack) {
       committed.outcomes.push_back({ItemStatus::fenced, {}});
       continue;
     }
+    const Fence fence = batch.fences.of(no);
     const ItemOutcome outcome =
-        std::visit([&](const auto& what) { return apply_item(what, batch.fence); }, item);
-    if (!owner && outcome.status == ItemStatus::done) ++stale_writes_;
+        std::visit([&](const auto& what) { return apply_item(what, fence); }, item);
+    if (!owner && !ack && outcome.status == ItemStatus::done) ++stale_writes_;
     committed.outcomes.push_back(outcome);
   }
   changed_.notify_all();
   return committed;
+}
+
+// A lease that has ended and was not given to another still counts: nobody else acts for it.
+bool ModelStore::counts(const core::Item& item, const core::Fences& fences) {
+  if (const auto* outcome = std::get_if<core::Outcome>(&item)) {
+    if (shard(outcome->shard).fence == outcome->fence) return true;
+    const RunRecord* run = find_run(outcome->run);
+    return run && run->open.fence == outcome->fence;
+  }
+  const ShardNo no = std::visit([](const auto& what) { return what.shard; }, item);
+  return shard(no).fence == fences.of(no);
 }
 
 RunRecord* ModelStore::find_run(RunNo no) {
@@ -70,6 +83,7 @@ void ModelStore::end_run(RunRecord& run, core::Verdict verdict, core::Reason rea
   run.verdict = verdict;
   run.reason = reason;
   run.ended_at = last_commit_;
+  open_.erase(run.open.no);
 }
 
 ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
@@ -96,6 +110,7 @@ ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
               .fence = fence,
               .send_at = item.due};
   runs_[no] = run;
+  open_.insert(no);
   run_ids_[item.id] = no;
   scheduled_[{item.job, item.due}] = no;
   return {ItemStatus::done, no};
@@ -106,7 +121,9 @@ ItemOutcome ModelStore::apply_item(const core::Skip& item, Fence) {
   const bool present = std::ranges::any_of(spans_, [&](const SkipRecord& skip) {
     return skip.job == item.job && skip.from == item.from && skip.to == item.to;
   });
-  if (!present) spans_.push_back({item.job, item.revision, item.from, item.to, item.reason});
+  if (!present) {
+    spans_.push_back({item.job, item.revision, item.from, item.to, item.reason, clock_().wall});
+  }
   return {};
 }
 
@@ -126,8 +143,9 @@ ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence fence) {
   if (record.planned_revision == item.revision) return {};
   const bool live = !record.deleted && !record.job.definition.paused;
   std::vector<RunNo> erased;
-  for (auto& [no, run] : runs_) {
-    if (run.open.job != item.job || run.open.state == RunState::ended) continue;
+  for (const RunNo no : std::vector<RunNo>(open_.begin(), open_.end())) {
+    RunRecord& run = runs_.at(no);
+    if (run.open.job != item.job) continue;
     if (std::ranges::find(item.in_flight, no) != item.in_flight.end()) continue;
     const bool sent_perhaps = run.open.fence != fence && run.open.due <= clock_().wall;
     const bool ahead = run.open.kind == core::RunKind::scheduled && !tried(run.open) &&
@@ -146,6 +164,7 @@ ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence fence) {
     const core::OpenRun& run = runs_.at(no).open;
     run_ids_.erase(run.id);
     scheduled_.erase({run.job, run.due});
+    open_.erase(no);
     runs_.erase(no);
   }
   record.planned_revision = item.revision;
@@ -191,11 +210,13 @@ ItemOutcome ModelStore::apply_item(const core::Takeover& item, Fence fence) {
   }
   run->open.fence = fence;
   run->open.attempt = attempt;
+  run->open.left_until = {};
   if (item.sent_perhaps) ++run->open.unknowns;
   return {};
 }
 
-ItemOutcome ModelStore::apply_item(const core::Outcome& item, Fence fence) {
+ItemOutcome ModelStore::apply_item(const core::Outcome& item, Fence) {
+  const Fence fence = item.fence;
   RunRecord* run = find_run(item.run);
   if (!run) return {ItemStatus::gone, {}};
   const auto [row, fresh] = run->attempts.try_emplace(item.attempt);
@@ -216,6 +237,7 @@ ItemOutcome ModelStore::apply_item(const core::Outcome& item, Fence fence) {
     end_run(*run, end->verdict, end->reason);
     return {};
   }
+  run->open.left_until = {};
   run->open.state = RunState::begun;
   run->open.attempt = item.attempt + 1;
   run->open.send_at = std::get<core::Outcome::Again>(item.next).send_at;

@@ -1,6 +1,7 @@
 #include "store/sqlite/batch_writer.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "store/stored.h"
@@ -10,8 +11,8 @@ namespace cronally::store::sqlite {
 using core::ItemOutcome;
 using core::RunState;
 
-BatchWriter::BatchWriter(Transaction& transaction, Fence fence)
-    : transaction_(transaction), db_(transaction.db()), fence_(fence) {
+BatchWriter::BatchWriter(Transaction& transaction, const core::Fences& fences)
+    : transaction_(transaction), db_(transaction.db()), mine_(fences) {
   auto shards = db_.use("shards_read");
   while (shards.step()) fences_.at(static_cast<std::size_t>(shards.integer(0))) = shards.integer(2);
 }
@@ -20,18 +21,33 @@ std::vector<ItemOutcome> BatchWriter::write(const std::vector<core::Item>& items
   std::vector<ItemOutcome> outcomes;
   outcomes.reserve(items.size());
   for (const auto& item : items) {
-    outcomes.push_back(std::visit(
-        [this](const auto& one) {
-          return owns(one.shard) ? write_item(one) : ItemOutcome{ItemStatus::fenced, {}};
-        },
-        item));
+    outcomes.push_back(std::visit([this](const auto& one) { return write_guarded(one); }, item));
   }
   return outcomes;
 }
 
+template <class T>
+ItemOutcome BatchWriter::write_guarded(const T& item) {
+  if (item.shard.value < 0 || item.shard.value >= shard_count) return {ItemStatus::fenced, {}};
+  if constexpr (std::is_same_v<T, core::Outcome>) {
+    fence_ = item.fence;
+    if (!owns(item.shard) && !carried_on(item)) return {ItemStatus::fenced, {}};
+  } else {
+    fence_ = mine_.of(item.shard);
+    if (!owns(item.shard)) return {ItemStatus::fenced, {}};
+  }
+  return write_item(item);
+}
+
 bool BatchWriter::owns(ShardNo shard) const {
-  return shard.value >= 0 && shard.value < shard_count &&
-         fences_[static_cast<std::size_t>(shard.value)] == fence_.value;
+  return fences_[static_cast<std::size_t>(shard.value)] == fence_.value;
+}
+
+// Whether the run of an owner before is still as that owner left it.
+bool BatchWriter::carried_on(const core::Outcome& outcome) {
+  auto row = db_.use("run_guard");
+  row.bind(outcome.run);
+  return row.step() && row.integer(1) == outcome.fence.value;
 }
 
 const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {

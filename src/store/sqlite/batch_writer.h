@@ -14,7 +14,7 @@ namespace cronally::store::sqlite {
 // Lives for one batch in one transaction.
 class BatchWriter {
  public:
-  BatchWriter(Transaction& transaction, Fence fence);
+  BatchWriter(Transaction& transaction, const core::Fences& fences);
 
   std::vector<core::ItemOutcome> write(const std::vector<core::Item>& items);
 
@@ -40,6 +40,9 @@ class BatchWriter {
   core::ItemOutcome write_item(const core::End& end);
 
   bool owns(ShardNo shard) const;
+  bool carried_on(const core::Outcome& outcome);
+  template <class T>
+  core::ItemOutcome write_guarded(const T& item);
   const JobGuard& guard(JobNo job);
   bool plans(JobNo job, Revision revision);
   bool insert_claim(const core::Claim& claim);
@@ -52,8 +55,9 @@ class BatchWriter {
 
   Transaction& transaction_;
   Connection& db_;
-  const Fence fence_;
-  std::array<std::int64_t, shard_count> fences_{};
+  const core::Fences& mine_;
+  Fence fence_;                                     // of the item that is being written
+  std::array<std::int64_t, shard_count> fences_{};  // as the leases stand
   std::unordered_map<JobNo, JobGuard> guards_;
   core::EarlyClaims early_;
 };

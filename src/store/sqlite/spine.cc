@@ -49,33 +49,58 @@ std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, R
 
 }  // namespace
 
-Acquisition SqliteSpine::acquire(NodeId node, const std::function<void(JobPlan&&)>& each) {
-  Acquisition acquired;
-  acquired.resume_at = engine_.writer.resume_at();
+core::HeartbeatAnswer SqliteSpine::heartbeat(const core::Heartbeat& said) {
+  std::lock_guard lock(fence_mutex_);
+  core::HeartbeatAnswer answer{.endless = true};
+  const bool holds_all = said.holds.size() == shard_count &&
+                         std::ranges::all_of(said.holds, [this](const core::Lease& lease) {
+                           return lease.fence == fence_;
+                         });
+  if (holds_all) {
+    answer.at = engine_.clock->wall();
+    for (const auto& lease : said.holds) answer.kept.push_back(lease.shard);
+    return answer;
+  }
   engine_.writer.write([&](Transaction& transaction) {
     auto& db = transaction.db();
-    acquired.shards.clear();  // a full disk has it done twice
     {
       auto next = db.use("fence_next");
       CHECK(next.step(), "the database has its meta row");
-      acquired.fence = {next.integer(0)};
+      answer.fence = {next.integer(0)};
     }
-    db.use("lease_insert").bind(acquired.fence).bind(node).bind(transaction.now()).run();
-    db.use("shards_take").bind(acquired.fence).run();
-    {
-      auto shards = db.use("shards_read");
-      while (shards.step()) {
-        acquired.shards.push_back({{shards.integer(0)}, shards.instant(1), shards.integer(3)});
-      }
+    db.use("lease_insert").bind(answer.fence).bind(said.node).bind(transaction.now()).run();
+    db.use("shards_take").bind(answer.fence).run();
+    answer.at = transaction.now();
+  });
+  for (int shard = 0; shard < shard_count; ++shard) answer.granted.push_back({shard});
+  fence_ = answer.fence;
+  return answer;
+}
+
+ShardsRead SqliteSpine::read_shards(const ShardSet& shards,
+                                    const std::function<void(JobPlan&&)>& each) {
+  ShardsRead found{.resume_at = engine_.writer.resume_at()};
+  // The shards before the jobs: a job that changes in between is read as it then is, and told once
+  // more by its shard's change number.
+  engine_.writer.between([&](Connection& db) {
+    auto rows = db.use("shards_read");
+    while (rows.step()) {
+      const ShardNo shard{rows.integer(0)};
+      if (!shards.test(static_cast<std::size_t>(shard.value))) continue;
+      found.shards.push_back({shard, rows.instant(1), rows.integer(3)});
     }
   });
-  // Outside of that work, which may be done twice. A job that changes in between is read as it
-  // then is, and told once more by the shard's change number.
   engine_.writer.between([&](Connection& db) {
     auto plans = db.use("plans_to_start");
-    while (plans.step()) each(plan_row(plans));
+    while (plans.step()) {
+      JobPlan plan = plan_row(plans);
+      if (shards.test(static_cast<std::size_t>(plan.shard.value))) each(std::move(plan));
+    }
   });
-  return acquired;
+  std::lock_guard lock(requests_mutex_);
+  requested_up_to_ = RunNo{0};
+  looked_ = false;
+  return found;
 }
 
 void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
@@ -85,7 +110,7 @@ void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)>
   auto committed = std::make_shared<core::BatchCommitted>();
   engine_.writer.submit(
       [batch = std::move(batch), committed](Transaction& transaction) {
-        committed->outcomes = BatchWriter(transaction, batch.fence).write(batch.items);
+        committed->outcomes = BatchWriter(transaction, batch.fences).write(batch.items);
         committed->at = transaction.now();
       },
       [committed, done = std::move(done)](std::exception_ptr error) {
@@ -100,11 +125,13 @@ void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)>
       claims ? Need::room : Need::little);
 }
 
-std::vector<core::OpenRun> SqliteSpine::read_open_runs(Instant until, std::size_t limit) {
+std::vector<core::OpenRun> SqliteSpine::read_open_runs(const ShardSet& shards, Instant until,
+                                                       std::size_t limit) {
   return engine_.readers.read([&](Connection& db) {
     std::vector<core::OpenRun> runs;
     auto rows = db.use("open_runs_due");
     rows.bind(until).bind(static_cast<std::int64_t>(limit));
+    rows.bind(static_cast<std::int64_t>(shards.to_ullong()));
     while (rows.step()) runs.push_back(open_run_row(rows));
     return runs;
   });

@@ -12,10 +12,13 @@ class SqliteSpine : public Spine {
  public:
   explicit SqliteSpine(Engine& engine) : engine_(engine) {}
 
-  using Spine::acquire;
-  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) override;
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
+  void release(NodeId, const core::Release&) override {}
+  ShardsRead read_shards(const ShardSet& shards,
+                         const std::function<void(JobPlan&&)>& each) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
-  std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
+  std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
+                                            std::size_t limit) override;
   Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                            Duration timeout) override;
   void interrupt_waits() override { engine_.bell.interrupt(); }
@@ -28,6 +31,8 @@ class SqliteSpine : public Spine {
   Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
   Engine& engine_;
+  std::mutex fence_mutex_;
+  Fence fence_;  // what this process holds every shard under; 0: nothing yet
 
   // The newest requested run handed out, and how often the bell had rung for one by then.
   std::mutex requests_mutex_;

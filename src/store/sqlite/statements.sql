@@ -140,6 +140,7 @@ SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.schedul
        r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at
 FROM run r JOIN job j USING (job_no)
 WHERE r.state IN (1, 2) AND r.send_at <= ?1 AND NOT (j.paused AND r.due <= j.changed_at)
+  AND (?3 >> r.shard) & 1
 ORDER BY r.send_at, r.run_no LIMIT ?2;
 
 -- name: open_runs_all

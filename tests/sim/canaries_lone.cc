@@ -23,7 +23,7 @@ class FenceUnchecked final : public Canary {
 // Takes some successes for failures, although they are recorded as what they are.
 class RetryAfterSuccess final : public Canary {
  public:
-  void on_event(core::Event& event) override {
+  void on_event(core::Event& event, const Now&) override {
     auto* ended = std::get_if<core::AttemptEnded>(&event);
     if (!ended || ended->result.status != 200 || ++seen_ % 20 != 0) return;
     ended->result.status = 500;
@@ -61,7 +61,7 @@ class CursorWithoutClaims final : public Canary {
 // Says that an edit was seen and goes on with what is armed.
 class EditIgnored final : public Canary {
  public:
-  void on_event(core::Event& event) override {
+  void on_event(core::Event& event, const Now&) override {
     if (auto* changes = std::get_if<core::ChangesRead>(&event)) {
       std::erase_if(changes->jobs, [](const core::PlannedJob& job) {
         return job.last_change != core::Replan::Change::created;
@@ -83,7 +83,7 @@ class NumberNotReserved final : public Canary {
 // At most once: takes what a server before it had begun for something that is only claimed.
 class BegunTakenForClaimed final : public Canary {
  public:
-  void on_event(core::Event& event) override {
+  void on_event(core::Event& event, const Now&) override {
     auto* read = std::get_if<core::RunsRead>(&event);
     if (!read) return;
     for (core::OpenRun& run : read->runs) run.state = core::RunState::claimed;
@@ -98,7 +98,7 @@ class BegunUnwritten final : public Canary {
       if (const auto* begin = std::get_if<core::Begin>(&item)) item = nothing(begin->shard);
     }
   }
-  void on_event(core::Event& event) override {
+  void on_event(core::Event& event, const Now&) override {
     auto* done = std::get_if<core::BatchDone>(&event);
     auto* committed = done ? std::get_if<core::BatchCommitted>(&done->fate) : nullptr;
     if (!committed) return;
@@ -137,7 +137,7 @@ class AckAhead final : public Canary {
 // After a start, hears nothing of the runs that were open.
 class OpenRunsForgotten final : public Canary {
  public:
-  void on_event(core::Event& event) override {
+  void on_event(core::Event& event, const Now&) override {
     if (auto* read = std::get_if<core::RunsRead>(&event)) read->runs.clear();
   }
 };
@@ -156,30 +156,33 @@ class OutcomeUnwritten final : public Canary {
   int seen_ = 0;
 };
 
-template <class T>
-std::unique_ptr<Canary> make() {
-  return std::make_unique<T>();
-}
-
 }  // namespace
 
 const std::vector<CanaryKind>& canaries() {
-  static const std::vector<CanaryKind> all = {
-      {"sent before claimed", "P1", make<SentBeforeClaimed>},
-      {"number of an attempt not reserved", "P1", make<NumberNotReserved>},
-      {"open runs forgotten at a start", "P2", make<OpenRunsForgotten>},
-      {"outcome not written", "P2", make<OutcomeUnwritten>},
-      {"begun taken for claimed", "P3", make<BegunTakenForClaimed>},
-      {"at most once sent before begun", "P3", make<BegunUnwritten>},
-      {"fence check removed", "P4", make<FenceUnchecked>},
-      {"retry after recorded success", "P4", make<RetryAfterSuccess>},
-      {"a clock that is ahead", "P5", make<FastClock>},
-      {"cursor moved without claims", "P9", make<CursorWithoutClaims>},
-      {"skips not written", "P9", make<SkipsUnwritten>},
-      {"edit acknowledged before it is seen", "P10", make<AckAhead>},
-      {"edit inside the lead ignored", "P10", make<EditIgnored>},
-  };
+  static const std::vector<CanaryKind> all = [] {
+    auto every = lone_canaries();
+    for (auto& kind : cluster_canaries()) every.push_back(std::move(kind));
+    return every;
+  }();
   return all;
+}
+
+std::vector<CanaryKind> lone_canaries() {
+  return {
+      {"sent before claimed", "P1", make_canary<SentBeforeClaimed>},
+      {"number of an attempt not reserved", "P1", make_canary<NumberNotReserved>},
+      {"open runs forgotten at a start", "P2", make_canary<OpenRunsForgotten>},
+      {"outcome not written", "P2", make_canary<OutcomeUnwritten>},
+      {"begun taken for claimed", "P3", make_canary<BegunTakenForClaimed>},
+      {"at most once sent before begun", "P3", make_canary<BegunUnwritten>},
+      {"fence check removed", "P4", make_canary<FenceUnchecked>},
+      {"retry after recorded success", "P4", make_canary<RetryAfterSuccess>},
+      {"a clock that is ahead", "P5", make_canary<FastClock>},
+      {"cursor moved without claims", "P9", make_canary<CursorWithoutClaims>},
+      {"skips not written", "P9", make_canary<SkipsUnwritten>},
+      {"edit acknowledged before it is seen", "P10", make_canary<AckAhead>},
+      {"edit inside the lead ignored", "P10", make_canary<EditIgnored>},
+  };
 }
 
 }  // namespace cronally::sim

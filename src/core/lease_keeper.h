@@ -1,0 +1,74 @@
+// What a node believes of its own leases. Pure: heartbeats go out and answers come in, with the
+// node's steady clock; who drives it does the talking.
+//
+//   heartbeat(now)          what to say now; one is under way at a time
+//   answered(...)           what follows from the answer: shards granted, lost, asked for
+//   gave_up(now)            no answer came in time, or the store is away
+//   expired(now)            what it stops to trust by the clock alone: step this before anything
+//   trusts(now)             the last look before the first byte of a request leaves
+//
+// Every heartbeat names all that is held, so all leases are trusted until the same moment: the
+// steady clock from BEFORE the newest heartbeat that was answered, plus the time to live, less a
+// fifth of it (for drift, and for the way from the check to the wire). A process that was frozen
+// wakes up after it and finds that it trusts nothing.
+//
+// An answer that took longer than `answer_max` counts as none: it says too little about the
+// store's clock, which what a successor takes for sent is judged by (core/planner.h, sent_until).
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "core/lease.h"
+
+namespace cronally::core {
+
+class LeaseKeeper {
+ public:
+  // How far this node's cluster time may be off while it holds leases: half of `answer_max`, and
+  // drift. Successors add it to the time of their grant.
+  static constexpr Duration answer_max = std::chrono::seconds{1};
+  static constexpr Duration clock_error_max = answer_max / 2 + std::chrono::milliseconds{100};
+
+  LeaseKeeper(NodeId node, Duration ttl) : node_(node), ttl_(ttl) {}
+
+  struct News {
+    Fence fence;  // of `granted`
+    ShardSet granted;
+    ShardSet lost;
+    ShardSet asked;
+    Instant at;  // the store's clock
+  };
+
+  // What to say; `asked_at` is kept as the moment from which an answer counts.
+  Heartbeat heartbeat(SteadyInstant now);
+  News answered(const HeartbeatAnswer& answer, SteadyInstant now);
+  void gave_up(SteadyInstant now);
+
+  // Shards that are not trusted any more; they are forgotten by this.
+  ShardSet expired(SteadyInstant now);
+  // The store has taken them back. Until then they are named in heartbeats, so that nobody else
+  // gets them before what the release says is written.
+  void released(const Release& release);
+  void drain() { draining_ = true; }
+
+  bool trusts(SteadyInstant now) const { return endless_ || now < trusted_until_; }
+  // Whether the shard is held under this fence, and trusted.
+  bool trusts(ShardNo shard, Fence fence, SteadyInstant now) const;
+  ShardSet held() const;
+  SteadyInstant trusted_until() const { return trusted_until_; }
+  // When to say the next heartbeat; nullopt while one is under way, or never again.
+  std::optional<SteadyInstant> next_at() const;
+
+ private:
+  const NodeId node_;
+  const Duration ttl_;
+  bool draining_ = false;
+  bool endless_ = false;
+  std::map<ShardNo, Fence> held_;
+  std::optional<SteadyInstant> asked_at_;  // of the heartbeat under way
+  SteadyInstant next_at_{};
+  SteadyInstant trusted_until_ = SteadyInstant::min();
+};
+
+}  // namespace cronally::core

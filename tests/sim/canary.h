@@ -1,0 +1,29 @@
+// A mistake between the machine and the world: the checks must see it.
+#pragma once
+
+#include "core/planner.h"
+#include "tests/sim/model_store.h"
+
+namespace cronally::sim {
+
+class Canary {
+ public:
+  virtual ~Canary() = default;
+  virtual void prepare(ModelStore&) {}
+  virtual void on_event(core::Event&, const Now&) {}
+  virtual void on_commit(core::Batch&) {}
+  // Tell the machine at once that its claims are committed.
+  virtual bool confirms_early() const { return false; }
+  // What a node's wall clock shows too much.
+  virtual Duration clock_error() const { return {}; }
+  // Count a lease from the answer to the heartbeat.
+  virtual bool trusts_from_answer() const { return false; }
+  // Never look at the end of a lease: neither before a step nor before a request leaves.
+  virtual bool trusts_for_ever() const { return false; }
+  // Give shards back as soon as they are asked for, and tell the machine nothing.
+  virtual bool releases_at_once() const { return false; }
+  // Hear nothing of shards that are lost; requests alone are stopped.
+  virtual bool deaf_to_losses() const { return false; }
+};
+
+}  // namespace cronally::sim
