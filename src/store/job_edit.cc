@@ -36,8 +36,8 @@ std::optional<Change> change_between(const core::JobDefinition& before,
 }
 
 core::Job next_revision(core::Job job, core::JobDefinition definition, Instant stamp) {
-  const bool same_schedule = job.definition.schedule == definition.schedule &&
-                             job.definition.anchor == definition.anchor;
+  const bool same_schedule =
+      job.definition.schedule == definition.schedule && job.definition.anchor == definition.anchor;
   job.updated_at = stamp;
   if (definition.anchor) {
     job.anchor = *definition.anchor;

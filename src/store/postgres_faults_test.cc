@@ -44,9 +44,9 @@ class PostgresFaults : public StoreTest {
   // Waits until a session of that name waits for a lock.
   void await_blocked(const std::string& name) {
     for (int tries = 0; tries < 500; ++tries) {
-      const auto blocked = sql().execute(
-          "SELECT count(*) FROM pg_stat_activity WHERE datname = '" + faulty().name() +
-          "' AND application_name = '" + name + "' AND wait_event_type = 'Lock'");
+      const auto blocked = sql().execute("SELECT count(*) FROM pg_stat_activity WHERE datname = '" +
+                                         faulty().name() + "' AND application_name = '" + name +
+                                         "' AND wait_event_type = 'Lock'");
       if (blocked[0].integer(0) > 0) return;
       std::this_thread::sleep_for(10ms);
     }
@@ -112,7 +112,7 @@ TEST_P(PostgresFaults, AnUnknownBatchOfAnOwnerThatLostItsShardsIsFencedInTheEnd)
 TEST_P(PostgresFaults, ASessionThatIsEndedWhileItWaitsIsReplacedAndTheBatchCommits) {
   auto job = create("report");
   sql().execute("BEGIN");
-  sql().execute("SELECT 1 FROM cronally.shard FOR UPDATE");
+  sql().execute("SELECT 1 FROM cronally.shard_lease FOR UPDATE");
   std::promise<core::BatchFate> told;
   spine().submit({fence, {claim(job, at(1s))}},
                  [&](core::BatchFate fate) { told.set_value(std::move(fate)); });
@@ -138,7 +138,7 @@ TEST_P(PostgresFaults, SessionsThatEndedWhileTheyWereIdleAreReplacedUnseen) {
 TEST_P(PostgresFaults, ABatchThatALockHoldsTooLongIsRefusedAndLeavesNothing) {
   auto job = create("report");
   sql().execute("BEGIN");
-  sql().execute("SELECT 1 FROM cronally.shard FOR UPDATE");
+  sql().execute("SELECT 1 FROM cronally.shard_lease FOR UPDATE");
   const auto fate = fate_of({claim(job, at(1s))});
   sql().execute("COMMIT");
   ASSERT_TRUE(std::holds_alternative<core::BatchRefused>(fate));
@@ -257,13 +257,13 @@ TEST_P(PostgresFaults, APromotionRaisesTheGenerationByItsTimelines) {
   const auto before = generation(fence);
   acquire();
   EXPECT_EQ(generation(fence), before) << "the same server on the same timeline";
-  sql().execute("UPDATE cronally.meta SET timeline = timeline - 3");
+  sql().execute("UPDATE cronally.fence_source SET timeline = timeline - 3");
   acquire();
   EXPECT_EQ(generation(fence), before + 3);
-  sql().execute("UPDATE cronally.meta SET timeline = timeline + 1");
+  sql().execute("UPDATE cronally.fence_source SET timeline = timeline + 1");
   acquire();
   EXPECT_EQ(generation(fence), before + 3 + 256) << "its timeline fell";
-  sql().execute("UPDATE cronally.meta SET system = system + 1");
+  sql().execute("UPDATE cronally.fence_source SET system = system + 1");
   acquire();
   EXPECT_EQ(generation(fence), before + 3 + 512) << "another cluster altogether";
 }
@@ -324,9 +324,8 @@ TEST_P(TwoNodes, AChangeThatNobodyAnnouncedIsFoundByLooking) {
 
 TEST_P(TwoNodes, WhatOneOwnerHasSeenTheOtherHears) {
   auto job = create("report");
-  auto waiting = std::async(std::launch::async, [&] {
-    return other->jobs().await_seen(job.shard, job.change, 5s);
-  });
+  auto waiting = std::async(std::launch::async,
+                            [&] { return other->jobs().await_seen(job.shard, job.change, 5s); });
   commit({core::Advance{job.shard, at(0s), job.change}});
   EXPECT_LT(took([&] { EXPECT_TRUE(waiting.get()); }), 150ms);
 }
@@ -343,7 +342,8 @@ TEST_P(TwoNodes, ARunAskedForAtOneIsToldToTheOtherOnce) {
   auto told = waiting.get();
   ASSERT_THAT(told.requested, SizeIs(1));
   EXPECT_EQ(told.requested[0].no, run.no);
-  EXPECT_THAT(other->spine().wait_for_changes({{job.shard, job.change}}, 10ms).requested, IsEmpty());
+  EXPECT_THAT(other->spine().wait_for_changes({{job.shard, job.change}}, 10ms).requested,
+              IsEmpty());
 }
 
 TEST_P(TwoNodes, EditsOfBothNeverShareAnInstantAndEveryChangeHasItsNumber) {
@@ -360,19 +360,48 @@ TEST_P(TwoNodes, EditsOfBothNeverShareAnInstantAndEveryChangeHasItsNumber) {
   auto first = std::async(std::launch::async, [&] { edit(*world->database(), 1); });
   edit(*other, 2);
   first.get();
-  EXPECT_EQ(sql().execute("SELECT count(DISTINCT changed_at) FROM cronally.job")[0].integer(0), 100);
+  EXPECT_EQ(sql().execute("SELECT count(DISTINCT changed_at) FROM cronally.job")[0].integer(0),
+            100);
   EXPECT_EQ(
-      sql().execute("SELECT count(*) FROM (SELECT DISTINCT shard, change FROM cronally.job) c")[0]
+      sql()
+          .execute("SELECT count(*) FROM (SELECT DISTINCT shard, change FROM cronally.job) c")[0]
           .integer(0),
       100);
 }
 
-TEST_P(TwoNodes, BothBeatAndNeitherWritesForAShardThatTheOtherTook) {
+TEST_P(TwoNodes, ASecondOneWaitsForTheLeasesOfTheFirstAndTakesThemWhenTheyEnd) {
   auto job = create("report");
-  const auto theirs = other->spine().acquire(NodeId{uuid_v4(8, 8)});
-  EXPECT_GT(theirs.fence, fence);
-  EXPECT_EQ(commit_one(claim(job, at(1s))), ItemStatus::fenced);
-  EXPECT_EQ(count("run"), 0);
+  const NodeId second{uuid_v4(8, 8)};
+  EXPECT_THAT(other->spine().heartbeat({.node = second}).granted, IsEmpty());
+  EXPECT_EQ(commit_one(claim(job, at(1s))), ItemStatus::done);
+  world->clock().advance(core::lease_ttl_default);
+  const auto answer = other->spine().heartbeat({.node = second});
+  EXPECT_THAT(answer.granted, SizeIs(shard_count));
+  EXPECT_EQ(commit_one(claim(job, at(6s))), ItemStatus::fenced);
+  EXPECT_EQ(count("run"), 1);
+}
+
+TEST_P(TwoNodes, AShardThatABatchIsBeingWrittenForIsTakenWhenThatIsDone) {
+  auto job = create("report");
+  world->clock().advance(core::lease_ttl_default);
+  sql().execute("BEGIN");
+  sql().execute("SELECT 1 FROM cronally.shard_lease WHERE shard = 7 FOR SHARE");
+  const NodeId second{uuid_v4(8, 8)};
+  auto answer = other->spine().heartbeat({.node = second});
+  EXPECT_THAT(answer.granted, SizeIs(shard_count - 1));
+  EXPECT_EQ(answer.lacking, 1);
+  sql().execute("COMMIT");
+  std::vector<core::Lease> holds;
+  for (const ShardNo shard : answer.granted) holds.push_back({shard, answer.fence});
+  answer = other->spine().heartbeat({.node = second, .holds = holds});
+  EXPECT_THAT(answer.granted, ElementsAre(ShardNo{7}));
+}
+
+TEST_P(TwoNodes, AnEditWaitsForNobodyWhereNoLeaseLasts) {
+  auto job = create("report");
+  EXPECT_FALSE(other->jobs().await_seen(job.shard, job.change, 0ms));
+  world->clock().advance(core::lease_ttl_default);
+  EXPECT_TRUE(other->jobs().await_seen(job.shard, job.change, 0ms));
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, PostgresFaults, ::testing::Values(proxied()), store_name);

@@ -1,8 +1,11 @@
 // Opening a PostgreSQL database: migrations and their deaths, and what Cronally refuses to run on.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <string>
+#include <thread>
 
 #include "store/postgres/migrate.h"
 #include "store/postgres/open.h"
@@ -100,10 +103,10 @@ TEST_F(PostgresOpen, ASecondOpeningFindsWhatTheFirstLeft) {
 
 TEST_F(PostgresOpen, ADatabaseOutOfReachIsNamedWithoutItsPassword) {
   const std::string secret = "geheim";
-  for (const auto& address :
-       {"postgres://cronally:" + secret + "@127.0.0.1:1/nowhere",
-        "postgres://cronally:" + secret + "@127.0.0.1:" + std::to_string(cluster->port()) + "/nowhere",
-        "postgres//cronally:" + secret + "@127.0.0.1", "hots=" + secret}) {
+  for (const auto& address : {"postgres://cronally:" + secret + "@127.0.0.1:1/nowhere",
+                              "postgres://cronally:" + secret +
+                                  "@127.0.0.1:" + std::to_string(cluster->port()) + "/nowhere",
+                              "postgres//cronally:" + secret + "@127.0.0.1", "hots=" + secret}) {
     const auto opened = open(address);
     ASSERT_FALSE(opened) << address;
     EXPECT_EQ(opened.error().code, "database_unreachable");
@@ -115,18 +118,86 @@ TEST_F(PostgresOpen, TheHostThatTakesWritesIsFoundAmongSeveral) {
   const auto port = std::to_string(cluster->port());
   EXPECT_EQ(code_of(open("postgres://cronally@127.0.0.1:1,127.0.0.1:" + port + "/" + name)),
             "opened");
-  EXPECT_EQ(code_of(open("host=127.0.0.1,127.0.0.1 port=1," + port + " user=cronally dbname=" + name)),
-            "opened");
+  EXPECT_EQ(
+      code_of(open("host=127.0.0.1,127.0.0.1 port=1," + port + " user=cronally dbname=" + name)),
+      "opened");
 }
 
 TEST_F(PostgresOpen, AnotherEncodingThanUtf8IsRefused) {
   cluster->connect("postgres")
-      .execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
+      .execute(
+          "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
   const auto opened = open(cluster->address("latin"));
   cluster->drop_database("latin");
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, "database_unsuitable");
   EXPECT_NE(opened.error().message.find("LATIN1"), std::string::npos);
+}
+
+// ---- poolers ------------------------------------------------------------------------------------
+
+class Pooler {
+ public:
+  // Null where PgBouncer is not installed.
+  static std::unique_ptr<Pooler> start(PostgresCluster& cluster, const std::string& settings) {
+    if (!std::filesystem::exists(program)) return nullptr;
+    return std::unique_ptr<Pooler>(new Pooler(cluster, settings));
+  }
+  ~Pooler() { PostgresCluster::stop(process_); }
+
+  std::string address(const std::string& database) const {
+    return "postgres://cronally@127.0.0.1:" + std::to_string(port_) + "/" + database;
+  }
+
+ private:
+  static constexpr const char* program = "/usr/sbin/pgbouncer";
+
+  Pooler(PostgresCluster& cluster, const std::string& settings) : port_(cluster.port() + 20'000) {
+    const auto users = cluster.write_file("users.txt", "\"cronally\" \"\"\n");
+    const auto file = cluster.write_file(
+        "pgbouncer.ini", "[databases]\n* = host=127.0.0.1 port=" + std::to_string(cluster.port()) +
+                             "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\n"
+                             "auth_type = trust\nauth_file = " +
+                             users + "\nlisten_port = " + std::to_string(port_) + "\n" + settings);
+    process_ = cluster.start_beside({program, "-q", file});
+  }
+
+  const int port_;
+  pid_t process_ = 0;
+};
+
+class PostgresPoolers : public PostgresOpen {
+ protected:
+  std::string code_behind(const std::string& settings) {
+    const auto pooler = Pooler::start(*cluster, settings);
+    if (!pooler) return "no pooler";
+    for (int tries = 0; tries < 100; ++tries) {
+      const auto opened = open(pooler->address(name));
+      if (opened || opened.error().code != "database_unreachable") {
+        message = opened ? "" : opened.error().message;
+        return code_of(opened);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds{50});  // it is starting
+    }
+    return "database_unreachable";
+  }
+  std::string message;
+};
+
+TEST_F(PostgresPoolers, ThatHandEachTransactionAnotherSessionAreRefused) {
+  const auto code = code_behind("pool_mode = transaction\n");
+  if (code == "no pooler") GTEST_SKIP() << "this machine has no PgBouncer";
+  EXPECT_EQ(code, "database_unsuitable");
+  EXPECT_NE(message.find("pool_mode = session"), std::string::npos) << message;
+  EXPECT_EQ(code_behind("pool_mode = transaction\nserver_round_robin = 1\nmin_pool_size = 5\n"),
+            "database_unsuitable");
+  EXPECT_EQ(code_behind("pool_mode = statement\n"), "database_unsuitable");
+}
+
+TEST_F(PostgresPoolers, ThatGiveASessionOfOnesOwnAreFine) {
+  const auto code = code_behind("pool_mode = session\n");
+  if (code == "no pooler") GTEST_SKIP() << "this machine has no PgBouncer";
+  EXPECT_EQ(code, "opened");
 }
 
 }  // namespace

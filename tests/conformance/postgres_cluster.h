@@ -1,5 +1,5 @@
-// A PostgreSQL server of the test program's own: made on first use, in a temporary directory, on
-// loopback and a socket there, without fsync; ended with the program.
+// A PostgreSQL server of the program's own, in a temporary directory, on loopback and a socket
+// there; ended with the program.
 #pragma once
 
 #include <pwd.h>
@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -23,10 +24,21 @@ namespace cronally::conformance {
 
 class PostgresCluster {
  public:
-  // Null where PostgreSQL is not installed (Debian's package `postgresql`).
+  // That of the tests: made on first use, without fsync. Null where PostgreSQL is not installed
+  // (Debian's package `postgresql`).
   static PostgresCluster* get() {
-    static const std::unique_ptr<PostgresCluster> cluster = make();
+    static const std::unique_ptr<PostgresCluster> cluster =
+        make({"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off"});
     return cluster.get();
+  }
+
+  // A new one, with these words of postgres(1)'s command line besides. Null as above.
+  static std::unique_ptr<PostgresCluster> make(const std::vector<std::string>& settings) {
+    const auto programs = find_programs();
+    if (programs.empty()) return nullptr;
+    auto cluster = std::unique_ptr<PostgresCluster>(new PostgresCluster);
+    cluster->start(programs, settings);
+    return cluster;
   }
 
   ~PostgresCluster() {
@@ -52,6 +64,20 @@ class PostgresCluster {
     return store::postgres::Connection(options(database));
   }
 
+  // Starts another program of the database's world beside it, as the same user; it ends with
+  // `stop`.
+  pid_t start_beside(const std::vector<std::string>& words) { return run(words); }
+  static void stop(pid_t child) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+  }
+  // A file in the cluster's directory that its user may read.
+  std::string write_file(const std::string& name, const std::string& text) {
+    const auto path = directory_ / name;
+    std::ofstream(path) << text;
+    return path.string();
+  }
+
   // A new database, empty or a copy; it stays until the program ends.
   std::string create_database(const std::string& like = "template0") {
     const std::string name = "test_" + std::to_string(++databases_);
@@ -65,14 +91,6 @@ class PostgresCluster {
  private:
   PostgresCluster() = default;
 
-  static std::unique_ptr<PostgresCluster> make() {
-    const auto programs = find_programs();
-    if (programs.empty()) return nullptr;
-    auto cluster = std::unique_ptr<PostgresCluster>(new PostgresCluster);
-    cluster->start(programs);
-    return cluster;
-  }
-
   static std::filesystem::path find_programs() {
     for (int version = 19; version >= 13; --version) {
       const std::filesystem::path programs =
@@ -82,7 +100,7 @@ class PostgresCluster {
     return {};
   }
 
-  void start(const std::filesystem::path& programs) {
+  void start(const std::filesystem::path& programs, const std::vector<std::string>& settings) {
     std::string made = std::filesystem::temp_directory_path() / "cronally-postgres-XXXXXX";
     CHECK(::mkdtemp(made.data()), "the temporary directory takes no new folder");
     directory_ = made;
@@ -96,10 +114,21 @@ class PostgresCluster {
     int status = 0;
     CHECK(::waitpid(initdb, &status, 0) == initdb && status == 0, "initdb makes a cluster");
     port_ = 20'000 + ::getpid() % 20'000;
-    server_ = run({(programs / "postgres").string(), "-D", data, "-k", directory_.string(), "-p",
-                   std::to_string(port_), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-                   "-c", "full_page_writes=off", "-c", "max_connections=200", "-c",
-                   "autovacuum=off", "-c", "log_min_messages=fatal"});
+    std::vector<std::string> server{(programs / "postgres").string(),
+                                    "-D",
+                                    data,
+                                    "-k",
+                                    directory_.string(),
+                                    "-p",
+                                    std::to_string(port_),
+                                    "-c",
+                                    "listen_addresses=127.0.0.1",
+                                    "-c",
+                                    "max_connections=200",
+                                    "-c",
+                                    "log_min_messages=fatal"};
+    server.insert(server.end(), settings.begin(), settings.end());
+    server_ = run(server);
     for (int tries = 0; tries < 300; ++tries) {
       try {
         connect("postgres");
@@ -111,9 +140,7 @@ class PostgresCluster {
     CHECK(false, "the PostgreSQL server of the tests starts within 30 s");
   }
 
-  static const passwd* unprivileged() {
-    return ::getuid() == 0 ? ::getpwnam("postgres") : nullptr;
-  }
+  static const passwd* unprivileged() { return ::getuid() == 0 ? ::getpwnam("postgres") : nullptr; }
 
   // A child that ends with this program, however that ends.
   static pid_t run(const std::vector<std::string>& words) {

@@ -1,5 +1,5 @@
-// Stands between a store and the tests' PostgreSQL server, and loses connections at the moments that
-// matter: before a COMMIT reaches the server, or when its answer is on the way back.
+// Stands between a store and the tests' PostgreSQL server, and loses connections at the moments
+// that matter: before a COMMIT reaches the server, or when its answer is on the way back.
 #pragma once
 
 #include <arpa/inet.h>

@@ -13,8 +13,7 @@ namespace cronally::conformance {
 
 class PostgresWorld : public DatabaseWorld {
  public:
-  PostgresWorld()
-      : name_(cluster().create_database(prepared())), test_(cluster().connect(name_)) {
+  PostgresWorld() : name_(cluster().create_database(prepared())), test_(cluster().connect(name_)) {
     clock_->on_move([this](const Now& now) { set_clock(test_, now.wall); });
     open_first();
   }
@@ -61,8 +60,7 @@ class PostgresWorld : public DatabaseWorld {
   }
 
   void open() override {
-    auto opened =
-        store::open_postgres({.address = cluster().address(name_), .clock = clock_});
+    auto opened = store::open_postgres({.address = cluster().address(name_), .clock = clock_});
     ASSERT_TRUE(opened) << opened.error().message;
     database_ = std::move(*opened);
   }

@@ -173,8 +173,8 @@ Result<void> PostgresAccounts::revoke_token(AccountNo account, TokenId token) {
 
 namespace {
 
-// Marks each waiting notice with its batch: a number could not tell them apart, since one of another
-// process may be given before and commit behind.
+// Marks each waiting notice with its batch: a number could not tell them apart, since one of
+// another process may be given before and commit behind.
 void gather(Transaction& transaction, const std::function<RunId(Instant)>& make_id) {
   Exchange exchange;
   for (const Row row : transaction.db().run("notice_accounts")) {

@@ -18,9 +18,8 @@ using core::ItemStatus;
 class Replans {
  public:
   Replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
-          const std::function<Fence(ShardNo)>& fence_of,
-          std::vector<core::ItemOutcome>& outcomes)
-      : transaction_(transaction), replans_(replans), fence_of_(fence_of), outcomes_(outcomes) {}
+          const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes)
+      : transaction_(transaction), replans_(replans), fences_(fences), outcomes_(outcomes) {}
 
   void write() {
     begin();
@@ -63,9 +62,8 @@ class Replans {
       const JobNo job{row.integer(0)};
       const auto& placed = by_job.at(job);
       outcomes_[placed.place].status = ItemStatus::done;
-      fresh_[job] = {.replan = placed.item,
-                     .live = !row.flag(1) && !row.flag(2),
-                     .deleted = row.flag(2)};
+      fresh_[job] = {
+          .replan = placed.item, .live = !row.flag(1) && !row.flag(2), .deleted = row.flag(2)};
     }
   }
 
@@ -124,14 +122,14 @@ class Replans {
     const bool ahead = scheduled && !run.attempted && run.due > replan.changed_at;
     // By an owner before: its takeover decides.
     const bool sent_perhaps =
-        run.fence != fence_of_(replan.shard) && run.due <= transaction_.now();
+        run.fence != fences_.of(replan.shard) && run.due <= transaction_.now();
     const bool deleted = replan.change == Change::deleted;
     const bool cancelled = deleted || (replan.change == Change::changed && !run.attempted &&
                                        run.due <= replan.changed_at);
     if (ahead && !sent_perhaps) {
       rebind_or_delete(run, fresh);
     } else if (!ahead && cancelled) {
-      ends_.add(run.run, fence_of_(replan.shard), core::Verdict::cancelled,
+      ends_.add(run.run, fences_.of(replan.shard), core::Verdict::cancelled,
                 deleted ? core::Reason::deleted : core::Reason::changed);
       shards_.emplace(run.run, replan.shard);
     } else {
@@ -146,18 +144,16 @@ class Replans {
       rebound_.add(run.run);
       rebound_dues_.add(run.due);
       rebound_to_.add(replan.revision);
-      rebound_bounds_.cover(run.due);
     } else {
       deleted_.add(run.run);
       deleted_dues_.add(run.due);
-      deleted_bounds_.cover(run.due);
       transaction_.runs_added(replan.shard, -1);
     }
     transaction_.run_changed(replan.shard, run.run);
   }
 
-  // Secrets that neither the newest definition nor an open run can still use. A job with an open run
-  // keeps all of them; its next change looks again.
+  // Secrets that neither the newest definition nor an open run can still use. A job with an open
+  // run keeps all of them; its next change looks again.
   void find_unused_secrets() {
     Numbers jobs;
     for (const auto& [job, secrets] : secrets_) {
@@ -183,13 +179,11 @@ class Replans {
     if (rebound_.size() > 0) {
       Params params;
       params.add(rebound_).add(rebound_dues_).add(rebound_to_);
-      rebound_bounds_.add_to(params);
       exchange.add("runs_rebind", std::move(params));
     }
     if (deleted_.size() > 0) {
       Params params;
       params.add(deleted_).add(deleted_dues_);
-      deleted_bounds_.add_to(params);
       exchange.add("runs_delete", std::move(params));
     }
     ends_.add_to(exchange, transaction_.now(), [this](const Rows& rows) {
@@ -204,14 +198,12 @@ class Replans {
 
   Transaction& transaction_;
   const std::vector<Placed<core::Replan>>& replans_;
-  const std::function<Fence(ShardNo)>& fence_of_;
+  const core::Fences& fences_;
   std::vector<core::ItemOutcome>& outcomes_;
   std::unordered_map<JobNo, Fresh> fresh_;
   std::unordered_map<JobNo, std::unordered_set<SecretId>> secrets_;
   Numbers rebound_, rebound_dues_, rebound_to_;
-  DueBounds rebound_bounds_;
   Numbers deleted_, deleted_dues_;
-  DueBounds deleted_bounds_;
   EndRows ends_;
   std::unordered_map<RunNo, ShardNo> shards_;  // of ends_
   Uuids unused_;
@@ -220,9 +212,8 @@ class Replans {
 }  // namespace
 
 void write_replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
-                   const std::function<Fence(ShardNo)>& fence_of,
-                   std::vector<core::ItemOutcome>& outcomes) {
-  Replans(transaction, replans, fence_of, outcomes).write();
+                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes) {
+  Replans(transaction, replans, fences, outcomes).write();
 }
 
 }  // namespace cronally::store::postgres

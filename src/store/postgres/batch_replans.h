@@ -1,7 +1,6 @@
 // Replans of a batch: the table of core::Replan, for all jobs of a stage together.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "core/batch.h"
@@ -12,7 +11,6 @@ namespace cronally::store::postgres {
 
 // Writes the replans, each of another job, and their outcomes into `outcomes` at their places.
 void write_replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
-                   const std::function<Fence(ShardNo)>& fence_of,
-                   std::vector<core::ItemOutcome>& outcomes);
+                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes);
 
 }  // namespace cronally::store::postgres

@@ -1,10 +1,10 @@
 // A batch's items as sets, so that thousands of them are a handful of statements.
 //
-// Items of a stage touch different runs and jobs, so that each kind of them is one statement and the
-// kinds may stand in any order. Stages stand in the order of the batch: what is written twice (a run
-// that is begun and ended, a job that is replanned after its runs ended) is written in its order.
-// Advances stand apart: they follow the claims of their whole batch (core::EarlyClaims), and nothing
-// else looks at them.
+// Items of a stage touch different runs and jobs, so that each kind of them is one statement and
+// the kinds may stand in any order. Stages stand in the order of the batch: what is written twice
+// (a run that is begun and ended, a job that is replanned after its runs ended) is written in its
+// order. Advances stand apart: they follow the claims of their whole batch (core::EarlyClaims), and
+// nothing else looks at them.
 #pragma once
 
 #include <cstddef>

@@ -15,11 +15,6 @@ ShardNo shard_of_item(const core::Item& item) {
   return std::visit([](const auto& one) { return one.shard; }, item);
 }
 
-Fence outcome_fence(const core::Outcome& outcome, Fence batch) {
-  (void)outcome;
-  return batch;
-}
-
 }  // namespace
 
 void EndRows::add(RunNo run, Fence fence, core::Verdict verdict, core::Reason reason) {
@@ -27,14 +22,12 @@ void EndRows::add(RunNo run, Fence fence, core::Verdict verdict, core::Reason re
   fences_.add(fence);
   verdicts_.add(verdict);
   reasons_.add(reason);
-  bounds_.cover(run);
 }
 
 void EndRows::add_to(Exchange& exchange, Instant now, Exchange::Take take) {
   if (runs_.size() == 0) return;
   Params params;
   params.add(runs_).add(fences_).add(verdicts_).add(reasons_).add(now);
-  bounds_.add_to(params);
   exchange.add("runs_end", std::move(params), std::move(take));
 }
 
@@ -48,40 +41,51 @@ std::vector<core::ItemOutcome> BatchWriter::write() {
     if (stage.replans.empty()) {
       write_stage(stage);
     } else {
-      write_replans(transaction_, stage.replans, [this](ShardNo shard) { return fence_of(shard); },
-                    outcomes_);
+      write_replans(transaction_, stage.replans, batch_.fences, outcomes_);
     }
   }
   advance(staged.advances);
   return std::move(outcomes_);
 }
 
-Fence BatchWriter::fence_of(ShardNo shard) const {
-  (void)shard;
-  return batch_.fence;
-}
-
 void BatchWriter::set(std::size_t place, ItemStatus status, RunNo run) {
   outcomes_[place] = {status, run};
 }
 
-// Locks the rows of the shards, in their order: a repeated batch waits here for the first one.
+// Locks the leases of the shards, in their order, against being taken while this is written.
 std::vector<bool> BatchWriter::lock_shards() {
-  std::vector<bool> owned(batch_.items.size(), false);
   for (auto& outcome : outcomes_) outcome.status = ItemStatus::fenced;
-  if (batch_.items.empty()) return owned;
-  std::map<ShardNo, bool> shards;
-  for (const auto& item : batch_.items) shards[shard_of_item(item)] = false;
+  std::vector<bool> counts(batch_.items.size(), false);
+  if (batch_.items.empty()) return counts;
+  std::map<ShardNo, Fence> leases;
+  for (const auto& item : batch_.items) leases[shard_of_item(item)];
   Numbers numbers;
-  for (const auto& [shard, own] : shards) numbers.add(shard);
+  for (const auto& [shard, fence] : leases) numbers.add(shard);
   for (const Row row : transaction_.db().run("shards_lock", std::move(Params().add(numbers)))) {
-    const ShardNo shard{row.integer(0)};
-    shards[shard] = fence_of(shard).value == row.integer(1);
+    leases[ShardNo{row.integer(0)}] = {row.integer(1)};
   }
-  for (std::size_t place = 0; place < owned.size(); ++place) {
-    owned[place] = shards[shard_of_item(batch_.items[place])];
+  std::vector<RunNo> foreign;  // runs whose shard is another's by now
+  for (std::size_t place = 0; place < counts.size(); ++place) {
+    const auto& item = batch_.items[place];
+    const ShardNo shard = shard_of_item(item);
+    const auto* outcome = std::get_if<core::Outcome>(&item);
+    const Fence fence = outcome ? outcome->fence : fence_of(shard);
+    counts[place] = fence.value != 0 && leases[shard] == fence;
+    if (outcome && !counts[place]) foreign.push_back(outcome->run);
   }
-  return owned;
+  if (!foreign.empty()) count_foreign(foreign, counts);
+  return counts;
+}
+
+// Of an owner before, what became of a run counts that is still as that owner left it.
+void BatchWriter::count_foreign(const std::vector<RunNo>& runs, std::vector<bool>& counts) {
+  const auto states = read_states(runs);
+  for (std::size_t place = 0; place < counts.size(); ++place) {
+    const auto* outcome = std::get_if<core::Outcome>(&batch_.items[place]);
+    if (!outcome || counts[place]) continue;
+    const auto found = states.find(outcome->run);
+    counts[place] = found != states.end() && found->second.fence == outcome->fence;
+  }
 }
 
 void BatchWriter::write_stage(const Stage& stage) {
@@ -145,19 +149,16 @@ void BatchWriter::add_claims(Exchange& exchange, const Stage& stage) {
 // Of the claims that were not made: found with their own id, another's, stale, or early.
 void BatchWriter::find_claims(const std::vector<Placed<core::Claim>>& claims) {
   Numbers places, jobs, revisions, dues;
-  DueBounds bounds;
   for (const auto& [place, claim] : claims) {
     if (outcomes_[place].status == ItemStatus::done) continue;
     places.add(static_cast<std::int64_t>(place));
     jobs.add(claim->job);
     revisions.add(claim->revision);
     dues.add(claim->due);
-    bounds.cover(claim->due);
   }
   if (places.size() == 0) return;
   Params params;
   params.add(places).add(jobs).add(revisions).add(dues);
-  bounds.add_to(params);
   for (const Row row : transaction_.db().run("claims_find", std::move(params))) {
     const auto place = static_cast<std::size_t>(row.integer(0));
     const auto& claim = std::get<core::Claim>(batch_.items[place]);
@@ -281,7 +282,7 @@ void BatchWriter::add_attempts(Exchange& exchange, const Stage& stage) {
     runs.add(outcome->run);
     numbers.add(outcome->attempt);
     revisions.add(outcome->revision);
-    fences.add(outcome_fence(*outcome, fence_of(outcome->shard)));
+    fences.add(outcome->fence);
     fates.add(result.fate);
     statuses.add(result.status);
     first_bytes.add(result.first_byte_at);
@@ -301,17 +302,15 @@ void BatchWriter::add_outcomes(Exchange& exchange, const Stage& stage) {
   };
   Common ends, agains;
   Numbers verdicts, reasons, send_ats, tried_ats;
-  DueBounds bounds;
   for (const auto& [place, outcome] : stage.outcomes) {
     const auto* end = std::get_if<core::Outcome::End>(&outcome->next);
     Common& common = end ? ends : agains;
     common.runs.add(outcome->run);
-    common.fences.add(outcome_fence(*outcome, fence_of(outcome->shard)));
+    common.fences.add(outcome->fence);
     common.attempts.add(outcome->attempt);
     if (end) {
       verdicts.add(end->verdict);
       reasons.add(end->reason);
-      bounds.cover(outcome->run);
     } else {
       send_ats.add(std::get<core::Outcome::Again>(outcome->next).send_at);
       tried_ats.add(outcome->result.first_byte_at.value_or(outcome->result.ended_at));
@@ -321,7 +320,6 @@ void BatchWriter::add_outcomes(Exchange& exchange, const Stage& stage) {
     Params params;
     params.add(ends.runs).add(ends.fences).add(ends.attempts).add(verdicts).add(reasons);
     params.add(transaction_.now());
-    bounds.add_to(params);
     exchange.add("outcomes_end", std::move(params), mark_done(stage.outcomes));
   }
   if (agains.runs.size() > 0) {
@@ -377,9 +375,8 @@ std::unordered_map<RunNo, BatchWriter::RunState> BatchWriter::read_states(
   bounds.add_to(params);
   std::unordered_map<RunNo, RunState> states;
   for (const Row row : transaction_.db().run("runs_guard", std::move(params))) {
-    RunState state{.state = row.as<core::RunState>(1),
-                   .fence = {row.integer(2)},
-                   .attempt = row.integer(3)};
+    RunState state{
+        .state = row.as<core::RunState>(1), .fence = {row.integer(2)}, .attempt = row.integer(3)};
     if (!row.null(4)) state.send_at = row.integer(4);
     if (!row.null(5)) state.verdict = row.integer(5);
     if (!row.null(6)) state.reason = row.integer(6);
@@ -400,7 +397,7 @@ bool BatchWriter::is_repeat(const core::Takeover& takeover, const RunState& run)
 
 // Whether this very outcome is what the run's row shows.
 bool BatchWriter::is_repeat(const core::Outcome& outcome, const RunState& run) const {
-  if (run.fence != outcome_fence(outcome, fence_of(outcome.shard))) return false;
+  if (run.fence != outcome.fence) return false;
   if (const auto* end = std::get_if<core::Outcome::End>(&outcome.next)) {
     return run.state == core::RunState::ended && run.attempt == outcome.attempt &&
            run.verdict == plain(end->verdict) && run.reason == plain(end->reason);

@@ -26,7 +26,6 @@ class EndRows {
   Numbers fences_;
   Numbers verdicts_;
   Numbers reasons_;
-  DueBounds bounds_;
 };
 
 // Lives for one batch in one transaction.
@@ -49,9 +48,10 @@ class BatchWriter {
     std::int64_t reason = 0;
   };
 
-  // Which items' shards carry the batch's fence.
+  // Which items count: their shards carry the batch's fence.
   std::vector<bool> lock_shards();
-  Fence fence_of(ShardNo shard) const;
+  void count_foreign(const std::vector<RunNo>& runs, std::vector<bool>& counts);
+  Fence fence_of(ShardNo shard) const { return batch_.fences.of(shard); }
   void set(std::size_t place, ItemStatus status, RunNo run = {});
 
   void write_stage(const Stage& stage);

@@ -53,7 +53,8 @@ Connection::Connection(const ConnectionOptions& options) : exchange_max_(options
       PQconninfoParse(options.address.c_str(), &fault));
   if (!given) {
     PQfreemem(fault);  // it quotes the address, which may hold a password
-    throw PgError("", "the address is none that libpq reads, as postgres://user@host/database", true);
+    throw PgError("", "the address is none that libpq reads, as postgres://user@host/database",
+                  true);
   }
   // What the address says itself goes before these.
   constexpr std::array<std::pair<const char*, const char*>, 7> defaults{{
@@ -225,8 +226,8 @@ void Connection::wait_socket(bool to_write, SteadyInstant until) {
 bool Connection::wait_readable(int other, Duration timeout) {
   pollfd sockets[2] = {{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0},
                        {.fd = other, .events = POLLIN, .revents = 0}};
-  const auto wait = std::max(std::chrono::ceil<std::chrono::milliseconds>(timeout),
-                             std::chrono::milliseconds{0});
+  const auto wait =
+      std::max(std::chrono::ceil<std::chrono::milliseconds>(timeout), std::chrono::milliseconds{0});
   ::poll(sockets, 2, static_cast<int>(wait.count()));
   return sockets[1].revents != 0;
 }

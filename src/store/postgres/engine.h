@@ -6,6 +6,7 @@
 #include "runtime/clock.h"
 #include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/leases.h"
 #include "store/postgres/listener.h"
 #include "store/postgres/readers.h"
 #include "store/postgres/writer.h"
@@ -14,6 +15,8 @@ namespace cronally::store::postgres {
 
 // How a connection of this kind ("writer", "reader") is made.
 ConnectionOptions connection_options(const std::string& address, const std::string& kind);
+// The same with little time for each exchange: a lease is as short as 2 s.
+ConnectionOptions lease_options(const std::string& address);
 // The same without a limit on statements.
 ConnectionOptions counting_options(const std::string& address);
 
@@ -33,6 +36,7 @@ struct Engine {
                .resume_at = resumed_at},
               bell),
         counting(counting_options(address)),
+        leases(lease_options(address)),
         readers(connection_options(address, "reads")),
         listener(connection_options(address, "listens"), bell) {}
 
@@ -42,6 +46,7 @@ struct Engine {
   Writer batches;
   Writer edits;
   const ConnectionOptions counting;  // for what may take minutes
+  Leases leases;
   Readers readers;
   Listener listener;
 };

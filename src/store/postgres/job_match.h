@@ -22,8 +22,8 @@ class JobMatch {
 
   bool all() const { return !labels_ && !first_name_; }
 
-  // Every job that is meant, deleted ones too, if they are at most a few thousand; nullopt: they are
-  // more, so that some are among the newest, or all() are meant.
+  // Every job that is meant, deleted ones too, if they are at most a few thousand; nullopt: they
+  // are more, so that some are among the newest, or all() are meant.
   std::optional<std::vector<JobNo>> few(Connection& db, AccountNo account) const;
 
   // The first name of the prefix and the first one behind it; null without a prefix.

@@ -1,9 +1,10 @@
 #include "store/postgres/jobs.h"
 
-#include <chrono>
-#include <limits>
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -180,8 +181,7 @@ core::Run insert_request(Transaction& transaction, const core::Job& job, core::R
   request.add(kind).add(key).add(not_owed);
   Params used;
   used.add(job.no).add(key).add(run).add(due);
-  transaction.db().run(
-      {{"request_insert", std::move(request)}, {"key_insert", std::move(used)}});
+  transaction.db().run({{"request_insert", std::move(request)}, {"key_insert", std::move(used)}});
   transaction.runs_added(job.shard, 1);
   transaction.run_changed(job.shard, run);
   transaction.effects().requested = true;
@@ -238,6 +238,21 @@ Result<core::Job> PostgresJobs::delete_job(AccountNo account, JobId id,
     job.updated_at = stamp;
     return job;
   });
+}
+
+// The bell tells what owners have seen; that a lease ended nobody tells, so that is looked at.
+bool PostgresJobs::await_seen(ShardNo shard, std::int64_t change, Duration timeout) {
+  constexpr Duration look_every = std::chrono::milliseconds{250};
+  while (true) {
+    const auto wait = std::min(timeout, look_every);
+    if (engine_.bell.wait_seen(shard, change, wait)) return true;
+    const bool seen = engine_.readers.read([&](Connection& db) {
+      return db.run("shard_seen", std::move(Params().add(shard).add(change)))[0].flag(0);
+    });
+    if (seen) return true;
+    timeout -= wait;
+    if (timeout <= Duration{}) return false;
+  }
 }
 
 std::optional<core::Job> PostgresJobs::find_job(AccountNo account, JobId job) {

@@ -15,9 +15,7 @@ class PostgresJobs : public Jobs {
   Result<core::Job> change_job(AccountNo account, JobDraft draft, Revision expected) override;
   Result<core::Job> delete_job(AccountNo account, JobId job,
                                std::optional<Revision> expected) override;
-  bool await_seen(ShardNo shard, std::int64_t change, Duration timeout) override {
-    return engine_.bell.wait_seen(shard, change, timeout);
-  }
+  bool await_seen(ShardNo shard, std::int64_t change, Duration timeout) override;
   std::optional<core::Job> find_job(AccountNo account, JobId job) override;
   std::optional<core::Job> find_job(AccountNo account, std::string_view name) override;
   Result<Page<core::Job>> list_jobs(AccountNo account, const JobFilter& filter) override;

@@ -197,7 +197,8 @@ Result<Page<core::Run>> PostgresLedger::run_changes(AccountNo account,
   }
   return engine_.readers.read_together([&](Connection& db) -> Result<Page<core::Run>> {
     if (!after) {
-      return Page<core::Run>{.items = {}, .next_cursor = write_cursor<shard_count>(read_newest(db))};
+      return Page<core::Run>{.items = {},
+                             .next_cursor = write_cursor<shard_count>(read_newest(db))};
     }
     if (expired(db, told)) {
       return fail("cursor_expired",

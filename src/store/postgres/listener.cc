@@ -47,7 +47,8 @@ void Listener::run() {
       return;
     } catch (const PgError& error) {
       if (!std::exchange(told, true)) {
-        runtime::log::warning("store", "the connection that listens was lost; changes are seen later",
+        runtime::log::warning("store",
+                              "the connection that listens was lost; changes are seen later",
                               {{"error", error.what()}});
       }
     }
@@ -75,9 +76,9 @@ void Listener::look(Connection& db, Bell& bell, std::int64_t& runs_known) {
   std::int64_t runs = 0;
   for (const Row row : db.run("shards_read")) {
     const ShardNo shard{row.integer(0)};
-    effects.changes.emplace_back(shard, row.integer(3));
-    effects.seen.emplace_back(shard, row.integer(4));
-    runs += row.integer(5);
+    effects.changes.emplace_back(shard, row.integer(2));
+    effects.seen.emplace_back(shard, row.integer(3));
+    runs += row.integer(4);
   }
   effects.runs = runs != std::exchange(runs_known, runs);
   effects.requested = !db.run("requested_any").empty();

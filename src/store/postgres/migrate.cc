@@ -64,7 +64,8 @@ Result<void> migrate(Connection& db) {
       return {};
     }
     for (const auto& statement : statements_of(migrations()[version])) db.execute(statement);
-    db.run("schema_version_insert", std::move(Params().add(static_cast<std::int64_t>(version + 1))));
+    db.run("schema_version_insert",
+           std::move(Params().add(static_cast<std::int64_t>(version + 1))));
     transaction.commit();
   }
 }

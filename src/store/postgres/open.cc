@@ -51,9 +51,10 @@ class PostgresDatabase : public Database {
 };
 
 void PostgresDatabase::backup(const std::string& to) {
-  throw Unavailable("no backup was written to '" + to +
-                        "': a database on a server is backed up there, with pg_basebackup or pg_dump",
-                    "backup_elsewhere");
+  throw Unavailable(
+      "no backup was written to '" + to +
+          "': a database on a server is backed up there, with pg_basebackup or pg_dump",
+      "backup_elsewhere");
 }
 
 constexpr int version_min = 13'00'00;
@@ -72,48 +73,63 @@ Result<void> check_server(const Connection& db) {
                            "; Cronally needs PostgreSQL 13 or a later one"));
   }
   if (const auto encoding = db.parameter("server_encoding"); encoding != "UTF8") {
-    return fail(unsuitable("the database's encoding is " + encoding +
-                           "; make one with ENCODING 'UTF8'"));
+    return fail(
+        unsuitable("the database's encoding is " + encoding + "; make one with ENCODING 'UTF8'"));
   }
   return {};
 }
 
-std::int64_t session_of(Connection& db) { return db.run("backend_pid")[0].integer(0); }
+// No prepared statement: behind such a pooler it would be missed.
+std::int64_t session_of(Connection& db) {
+  return db.execute("SELECT pg_backend_pid()::bigint")[0].integer(0);
+}
 
-// A pooler that hands each transaction another session loses prepared statements, LISTEN and the
-// settings of a session. Who answers under the number of the process itself is the server. Behind a
-// pooler, the session of one connection is looked for on another one while that has a transaction
-// open; a pool that turns round its sessions is caught after some rounds.
-Result<void> check_sessions(Connection& db, const ConnectionOptions& options) {
-  if (session_of(db) == db.backend()) return {};
+// Whether transactions of one connection run in different sessions, as another connection shows
+// that has a transaction open in between. A pool that turns its sessions round shows it after some
+// rounds.
+bool sessions_change(Connection& db, const ConnectionOptions& options) {
   constexpr int rounds = 10;
   Connection other(options);
   const auto session = session_of(db);
   for (int round = 0; round < rounds; ++round) {
-    other.run("begin");
+    other.execute("BEGIN");
     const auto others = session_of(other);
     const auto now = session_of(db);
-    other.run("rollback");
-    if (others == session || now != session) {
-      return fail(unsuitable(
-          "between Cronally and the database stands a pooler that hands each transaction another "
-          "session (PgBouncer's pool_mode = transaction or statement); use pool_mode = session "
-          "for this database, or the server's own address"));
-    }
+    other.execute("ROLLBACK");
+    if (others == session || now != session) return true;
   }
-  return {};
+  return false;
 }
 
-// As Acquisition::resume_at: what may have been sent before lies below it. Commits of this boot are
-// moved on by the steady time since; of another machine or boot, by how far claims reach ahead.
+// A pooler that hands each transaction another session loses prepared statements, LISTEN and the
+// settings of a session. Who answers under the number of the process itself is the server.
+Result<void> check_sessions(Connection& db, const ConnectionOptions& options) {
+  if (session_of(db) == db.backend()) return {};
+  bool change = true;
+  try {
+    change = sessions_change(db, options);
+  } catch (const PgError&) {
+    // Where each statement has a session of its own, there is no BEGIN at all.
+  }
+  if (!change) return {};
+  return fail(unsuitable(
+      "between Cronally and the database stands a pooler that hands each transaction another "
+      "session (PgBouncer's pool_mode = transaction or statement); use pool_mode = session for "
+      "this "
+      "database, or the server's own address"));
+}
+
+// As ShardsRead::resume_at: what may have been sent before lies below it. Commits of this boot are
+// moved on by the steady time since; of another machine or boot, by how far claims reach ahead,
+// unless nodes live: then the clock was watched all the time.
 Instant read_resume_at(Connection& db, const runtime::Clock& clock) {
   const auto boot = clock.boot();
+  const Duration ahead = db.run("nodes_live")[0].integer(0) > 0 ? Duration{} : core::lead_max;
   Instant resume_at = db.run("meta_read")[0].instant(0);
   for (const Row row : db.run("commit_clocks_read")) {
     const SteadyInstant steady{row.duration(2)};
     const bool same_boot = !boot.empty() && row.view(0) == boot;
-    resume_at = std::max(resume_at, row.instant(1) +
-                                        (same_boot ? clock.steady() - steady : core::lead_max));
+    resume_at = std::max(resume_at, row.instant(1) + (same_boot ? clock.steady() - steady : ahead));
   }
   return resume_at;
 }
@@ -129,8 +145,8 @@ Result<std::unique_ptr<Database>> open_checked(const PostgresOptions& options) {
   if (auto suits = check_server(db); !suits) return fail(suits.error());
   if (auto suits = check_sessions(db, how); !suits) return fail(suits.error());
   if (auto migrated = postgres::migrate(db); !migrated) return fail(migrated.error());
-  auto database = std::make_unique<PostgresDatabase>(
-      options, read_resume_at(db, *options.clock), version_text(db));
+  auto database = std::make_unique<PostgresDatabase>(options, read_resume_at(db, *options.clock),
+                                                     version_text(db));
   db.run("commit_clocks_prune");
   std::int64_t runs = -1;
   postgres::Listener::look(db, database->parts().bell, runs);
@@ -142,24 +158,34 @@ Result<std::unique_ptr<Database>> open_checked(const PostgresOptions& options) {
 namespace postgres {
 
 ConnectionOptions connection_options(const std::string& address, const std::string& kind) {
-  return {.address = address,
-          .name = "cronally " + kind,
-          .settings = {
-              "SET search_path = cronally",
-              // An exchange has 5 s; what the server does not answer by then it shall not do either.
-              "SET statement_timeout = '4s'",
-              "SET lock_timeout = '3s'",
-              // A process that is frozen inside a transaction holds locks that others wait for.
-              "SET idle_in_transaction_session_timeout = '5s'",
-              // Each statement is planned for its parameters: the days it touches, how many rows.
-              "SET plan_cache_mode = force_custom_plan",
-              "SET jit = off",
-          }};
+  return {
+      .address = address,
+      .name = "cronally " + kind,
+      .settings = {
+          "SET search_path = cronally",
+          // An exchange has 5 s; what the server does not answer by then it shall not do either.
+          "SET statement_timeout = '4s'",
+          "SET lock_timeout = '3s'",
+          // A process that is frozen inside a transaction holds locks that others wait for.
+          "SET idle_in_transaction_session_timeout = '1s'",
+          // Each statement is planned for its parameters: the days it touches, how many rows.
+          "SET plan_cache_mode = force_custom_plan",
+          "SET jit = off",
+      }};
+}
+
+ConnectionOptions lease_options(const std::string& address) {
+  auto options = connection_options(address, "leases");
+  options.exchange_max = std::chrono::milliseconds{2500};
+  options.settings.emplace_back("SET statement_timeout = '2s'");
+  options.settings.emplace_back("SET lock_timeout = '1s'");
+  return options;
 }
 
 ConnectionOptions counting_options(const std::string& address) {
   auto options = connection_options(address, "counts");
   options.settings.emplace_back("SET statement_timeout = 0");
+  options.settings.emplace_back("SET enable_seqscan = on");
   return options;
 }
 

@@ -1,6 +1,6 @@
-// Opens the PostgreSQL store (DESIGN §4): libpq in pipeline mode, two connections that write (one for
-// the machine's batches, one for edits), a few that read, one that listens. Everything it keeps is in
-// the schema `cronally` of the database that the address names.
+// Opens the PostgreSQL store (DESIGN §4): libpq in pipeline mode, two connections that write (one
+// for the machine's batches, one for edits), a few that read, one that listens. Everything it keeps
+// is in the schema `cronally` of the database that the address names.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,8 @@ struct PostgresOptions {
 
 // Runs pending migrations, then opens. Codes: "database_newer" (made by a newer Cronally),
 // "database_unreachable" (no host, no such database, no right to it), "database_unsuitable" (older
-// than PostgreSQL 13, not UTF-8, or behind a pooler that hands each transaction another session); the
-// message says what to do, and never holds the password.
+// than PostgreSQL 13, not UTF-8, or behind a pooler that hands each transaction another session);
+// the message says what to do, and never holds the password.
 Result<std::unique_ptr<Database>> open_postgres(const PostgresOptions& options);
 
 }  // namespace cronally::store

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <vector>
 #include <utility>
+#include <vector>
 
 namespace cronally::store::postgres {
 
@@ -39,8 +39,7 @@ Pruned PostgresRetention::prune(const Keep& keep) {
     spans.add(now - keep.runs_age).add(rows_per_portion);
     Params keys;
     keys.add(now - std::max(keep.keys_age, keep.runs_age)).add(rows_per_portion);
-    const auto rows =
-        db.run({{"spans_prune", std::move(spans)}, {"keys_prune", std::move(keys)}});
+    const auto rows = db.run({{"spans_prune", std::move(spans)}, {"keys_prune", std::move(keys)}});
     pruned.spans = rows[0].size();
     pruned.keys = rows[1].size();
   });
@@ -59,7 +58,8 @@ std::optional<std::int64_t> PostgresRetention::ended_day(const Keep& keep) {
   });
 }
 
-// Its runs are counted first, on a connection that may take minutes: they only ever grow fewer here.
+// Its runs are counted first, on a connection that may take minutes: they only ever grow fewer
+// here.
 bool PostgresRetention::drop_day(std::int64_t day, Pruned& pruned) {
   std::vector<std::pair<ShardNo, std::int64_t>> counts;
   try {
@@ -98,16 +98,12 @@ PostgresRetention::Portion PostgresRetention::find_runs(Connection& db, const Ke
     ++looked_at;
     portion.position = {.due = row.integer(1), .run = row.integer(0)};
     if (!row.flag(3)) continue;
-    if (portion.runs.size() == 0) portion.run_min = portion.run_max = row.integer(0);
-    portion.run_min = std::min(portion.run_min, row.integer(0));
-    portion.run_max = std::max(portion.run_max, row.integer(0));
     portion.runs.add(row.integer(0));
     portion.dues.add(row.integer(1));
-    portion.bounds.cover(row.instant(1));
     --excess;
   }
-  portion.more_runs =
-      looked_at == looks_per_portion || static_cast<std::int64_t>(portion.runs.size()) == rows_per_portion;
+  portion.more_runs = looked_at == looks_per_portion ||
+                      static_cast<std::int64_t>(portion.runs.size()) == rows_per_portion;
   return portion;
 }
 
@@ -116,8 +112,6 @@ void PostgresRetention::erase_runs(Transaction& transaction, const Portion& port
   if (portion.runs.size() == 0) return;
   Params params;
   params.add(portion.runs).add(portion.dues);
-  portion.bounds.add_to(params);
-  params.add(portion.run_min).add(portion.run_max);
   for (const Row row : transaction.db().run("runs_prune", std::move(params))) {
     transaction.runs_added(ShardNo{row.integer(0)}, -1);
     ++pruned.runs;

@@ -1,5 +1,5 @@
-// Pruning of the ledger in PostgreSQL: a day whose runs are all old enough goes with its partitions;
-// what is to go of a day that stays goes row by row, in portions.
+// Pruning of the ledger in PostgreSQL: a day whose runs are all old enough goes with its
+// partitions; what is to go of a day that stays goes row by row, in portions.
 #pragma once
 
 #include <mutex>
@@ -26,9 +26,6 @@ class PostgresRetention : public Retention {
   struct Portion {
     Numbers runs;
     Numbers dues;
-    DueBounds bounds;
-    std::int64_t run_min = 0;
-    std::int64_t run_max = 0;
     Position position;
     bool more_runs = false;
   };

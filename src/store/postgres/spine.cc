@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/check.h"
 #include "runtime/log.h"
 #include "store/postgres/batch_writer.h"
 #include "store/postgres/rows.h"
@@ -20,6 +19,24 @@ constexpr auto not_owed = std::numeric_limits<std::int64_t>::min();
 
 // Plans read in one exchange: a million side by side would be half a gigabyte.
 constexpr std::int64_t plans_per_read = 10'000;
+
+bool has(const ShardSet& shards, ShardNo shard) {
+  return shards.test(static_cast<std::size_t>(shard.value));
+}
+
+Numbers numbers_of(const ShardSet& shards) {
+  Numbers numbers;
+  for (std::int64_t shard = 0; shard < shard_count; ++shard) {
+    if (has(shards, {shard})) numbers.add(shard);
+  }
+  return numbers;
+}
+
+core::OpenRun open_run(const Row& row) {
+  auto run = open_run_row(row);
+  run.left_until = row.instant(15);
+  return run;
+}
 
 core::BatchRefused refusal(const std::exception_ptr& error) {
   try {
@@ -50,38 +67,37 @@ std::shared_ptr<const Deliverable> with_secrets(
 
 }  // namespace
 
-Acquisition PostgresSpine::acquire(NodeId node, const std::function<void(JobPlan&&)>& each) {
-  Acquisition acquired;
-  acquired.resume_at = engine_.resume_at;
-  engine_.edits.write([&](Transaction& transaction) {
-    auto& db = transaction.db();
-    acquired.shards.clear();
-    Numbers shards;
-    for (std::int64_t shard = 0; shard < shard_count; ++shard) shards.add(shard);
-    db.run("shards_lock", std::move(Params().add(shards)));
-    acquired.fence = {db.run("fence_next")[0].integer(0)};
-    Params lease;
-    lease.add(acquired.fence).add(node).add(transaction.now());
-    db.run({{"lease_insert", std::move(lease)},
-            {"shards_take", std::move(Params().add(acquired.fence))}});
+ShardsRead PostgresSpine::read_shards(const ShardSet& shards,
+                                      const std::function<void(JobPlan&&)>& each) {
+  ShardsRead found{.resume_at = engine_.resume_at};
+  // The shards before the jobs.
+  engine_.readers.read([&](Connection& db) {
+    found.shards.clear();
     for (const Row row : db.run("shards_read")) {
-      acquired.shards.push_back({{row.integer(0)}, row.instant(1), row.integer(3)});
+      const ShardNo shard{row.integer(0)};
+      if (!has(shards, shard)) continue;
+      found.shards.push_back({shard, row.instant(1), row.integer(2)});
     }
+    return 0;
   });
-  read_plans(each);
-  return acquired;
+  read_plans(shards, each);
+  std::lock_guard lock(requests_mutex_);
+  std::erase_if(requested_, [&](const auto& run) { return has(shards, run.second); });
+  looked_ = false;
+  return found;
 }
 
 // A job that changes meanwhile is read as it then is, and told once more by the shard's change
 // number.
-void PostgresSpine::read_plans(const std::function<void(JobPlan&&)>& each) {
+void PostgresSpine::read_plans(const ShardSet& shards, const std::function<void(JobPlan&&)>& each) {
   std::int64_t last = 0;
   while (true) {
     std::vector<JobPlan> plans;
     engine_.readers.read([&](Connection& db) {
       plans.clear();
-      for (const Row row :
-           db.run("plans_to_start", std::move(Params().add(last).add(plans_per_read)))) {
+      Params params;
+      params.add(last).add(plans_per_read).add(numbers_of(shards));
+      for (const Row row : db.run("plans_to_start", std::move(params))) {
         plans.push_back(plan_row(row));
       }
       return 0;
@@ -112,15 +128,14 @@ void PostgresSpine::submit(core::Batch batch, std::function<void(core::BatchFate
       });
 }
 
-std::vector<core::OpenRun> PostgresSpine::read_open_runs(Instant until, std::size_t limit) {
+std::vector<core::OpenRun> PostgresSpine::read_open_runs(const ShardSet& shards, Instant until,
+                                                         std::size_t limit) {
   return engine_.readers.read([&](Connection& db) {
-    Numbers shards;
-    for (std::int64_t shard = 0; shard < shard_count; ++shard) shards.add(shard);
     Params params;
-    params.add(shards).add(until).add(static_cast<std::int64_t>(limit)).add(not_owed);
+    params.add(numbers_of(shards)).add(until).add(static_cast<std::int64_t>(limit)).add(not_owed);
     std::vector<core::OpenRun> runs;
     for (const Row row : db.run("open_runs_due", std::move(params))) {
-      runs.push_back(open_run_row(row));
+      runs.push_back(open_run(row));
     }
     return runs;
   });
@@ -143,7 +158,7 @@ Changes PostgresSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>&
   const auto requests = engine_.bell.requests();
   const auto newest = engine_.bell.changes();
   Changes changes;
-  std::unordered_set<RunNo> requested;
+  std::unordered_map<RunNo, ShardNo> requested;
   engine_.readers.read([&](Connection& db) {
     changes = {};
     requested.clear();
@@ -171,8 +186,8 @@ Changes PostgresSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>&
     exchange.add("runs_requested", std::move(Params().add(shards).add(not_owed)),
                  [&](const Rows& rows) {
                    for (const Row row : rows) {
-                     auto run = open_run_row(row);
-                     requested.insert(run.no);
+                     auto run = open_run(row);
+                     requested.emplace(run.no, run.shard);
                      if (!requested_.contains(run.no)) changes.requested.push_back(std::move(run));
                    }
                  });
@@ -224,8 +239,8 @@ std::vector<std::shared_ptr<const Deliverable>> PostgresSpine::read_deliverables
 std::vector<Spine::UncountedSpan> PostgresSpine::uncounted_spans(std::size_t limit) {
   return engine_.readers.read([&](Connection& db) {
     std::vector<UncountedSpan> spans;
-    for (const Row row : db.run("spans_uncounted",
-                                std::move(Params().add(static_cast<std::int64_t>(limit))))) {
+    for (const Row row :
+         db.run("spans_uncounted", std::move(Params().add(static_cast<std::int64_t>(limit))))) {
       UncountedSpan span{.no = row.integer(0), .from = row.instant(1), .to = row.instant(2)};
       span.job.id = {row.uuid(3)};
       span.job.schedule = row.text(4);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <mutex>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "store/database.h"
 #include "store/postgres/engine.h"
@@ -13,10 +13,17 @@ class PostgresSpine : public Spine {
  public:
   explicit PostgresSpine(Engine& engine) : engine_(engine) {}
 
-  using Spine::acquire;
-  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each) override;
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override {
+    return engine_.leases.heartbeat(said);
+  }
+  void release(NodeId node, const core::Release& what) override {
+    engine_.leases.release(node, what);
+  }
+  ShardsRead read_shards(const ShardSet& shards,
+                         const std::function<void(JobPlan&&)>& each) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
-  std::vector<core::OpenRun> read_open_runs(Instant until, std::size_t limit) override;
+  std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
+                                            std::size_t limit) override;
   Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                            Duration timeout) override;
   void interrupt_waits() override { engine_.bell.interrupt(); }
@@ -26,15 +33,15 @@ class PostgresSpine : public Spine {
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
 
  private:
-  void read_plans(const std::function<void(JobPlan&&)>& each);
+  void read_plans(const ShardSet& shards, const std::function<void(JobPlan&&)>& each);
   Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
   Engine& engine_;
 
-  // The requested runs that were handed out and are requested still, and how often the bell had rung
-  // for one by then. Numbers do not order them: another process's may commit late.
+  // The requested runs that were handed out and are requested still, and how often the bell had
+  // rung for one by then. Numbers do not order them: another process's may commit late.
   std::mutex requests_mutex_;
-  std::unordered_set<RunNo> requested_;
+  std::unordered_map<RunNo, ShardNo> requested_;
   std::uint64_t requests_known_ = 0;
   bool looked_ = false;
 };

@@ -1,5 +1,7 @@
 -- Statements of the PostgreSQL store. Rows of a batch come as one array for each column. Every
--- integer parameter is a bigint. Where partitions are touched, two parameters bound `due`.
+-- integer parameter is a bigint. Partitions are found by the row's own `due` where rows are joined to
+-- a batch's, and by two parameters that bound `due` elsewhere. Sessions join by index alone
+-- (docs/design/postgres.md), so a join's bounds would only tempt the planner to begin at the table.
 
 -- ---- transactions ------------------------------------------------------------------------------
 
@@ -35,9 +37,6 @@ SELECT pg_notify('cronally', $1);
 
 -- name: listen
 LISTEN cronally;
-
--- name: backend_pid
-SELECT pg_backend_pid();
 
 -- ---- meta and leases ---------------------------------------------------------------------------
 
@@ -75,25 +74,70 @@ WHERE last_commit < (SELECT max(last_commit) FROM commit_clock) - 86400000000;
 -- Of a server that was put back in time the generation grows by more than it can have fallen: by the
 -- timelines that were begun since, or by 256 where that cannot be told (DESIGN's rule for fences).
 -- name: fence_next
-UPDATE meta SET fence_counter = fence_counter + 1, timeline = now.timeline, system = now.system,
-                generation = generation +
-                  CASE WHEN now.system <> meta.system OR now.timeline < meta.timeline THEN 256
-                       ELSE now.timeline - meta.timeline END
-FROM server_identity() AS now WHERE one = 1
-RETURNING generation * (1::bigint << 36) + fence_counter;
+UPDATE fence_source f SET counter = f.counter + 1, timeline = now.timeline, system = now.system,
+                          generation = f.generation +
+                            CASE WHEN now.system <> f.system OR now.timeline < f.timeline THEN 256
+                                 ELSE now.timeline - f.timeline END
+FROM server_identity() AS now WHERE f.one = 1
+RETURNING f.generation * (1::bigint << 36) + f.counter;
 
 -- name: lease_insert
 INSERT INTO lease (fence, node, taken_at) VALUES ($1, $2, $3);
 
--- name: shards_take
-UPDATE shard SET fence = $1;
+-- Heartbeats stand in one line; a batch never does.
+-- name: leases_lock
+SELECT pg_advisory_xact_lock(hashtext('cronally.leases'));
+
+-- name: nodes_read
+SELECT node, draining, ends FROM node;
+
+-- name: node_write
+INSERT INTO node (node, draining, ends) VALUES ($1, $2, $3)
+ON CONFLICT (node) DO UPDATE SET draining = excluded.draining, ends = excluded.ends;
+
+-- name: nodes_prune
+DELETE FROM node WHERE ends < $1;
+
+-- name: nodes_live
+SELECT count(*) FROM node WHERE ends > clock_us();
+
+-- name: leases_read
+SELECT l.shard, l.holder, l.fence, n.ends
+FROM shard_lease l JOIN node n ON n.node = l.holder ORDER BY l.shard;
+
+-- name: leases_free
+UPDATE shard_lease SET holder = NULL WHERE shard = ANY ($1::bigint[]) AND holder = $2;
+
+-- What a batch is being written for is left to the next heartbeat.
+-- name: leases_takeable
+SELECT shard FROM shard_lease WHERE shard = ANY ($1::bigint[]) ORDER BY shard FOR UPDATE SKIP LOCKED;
+
+-- name: leases_take
+UPDATE shard_lease SET holder = $2, fence = $3 WHERE shard = ANY ($1::bigint[]);
+
+-- name: leases_release
+UPDATE shard_lease l SET holder = NULL
+FROM unnest($1::bigint[], $2::bigint[]) AS r (shard, fence)
+WHERE l.shard = r.shard AND l.fence = r.fence AND l.holder = $3
+RETURNING l.shard;
+
+-- name: runs_leave
+UPDATE run_open o SET left_until = r.until
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS r (run_no, fence, attempt, until)
+WHERE o.run_no = r.run_no AND o.fence = r.fence AND o.attempt = r.attempt;
 
 -- name: shards_read
-SELECT s.shard, s.cursor, s.fence, c.change, s.seen, t.last
+SELECT s.shard, s.cursor, c.change, s.seen, t.last
 FROM shard s JOIN shard_change c USING (shard) JOIN shard_tally t USING (shard) ORDER BY s.shard;
 
+-- Whether the owner has seen the change, or there is none: who comes next begins with it.
+-- name: shard_seen
+SELECT s.seen >= $2 OR coalesce(n.ends, 0) <= clock_us()
+FROM shard s JOIN shard_lease l USING (shard) LEFT JOIN node n ON n.node = l.holder
+WHERE s.shard = $1;
+
 -- name: shards_lock
-SELECT shard, fence FROM shard WHERE shard = ANY ($1::bigint[]) ORDER BY shard FOR NO KEY UPDATE;
+SELECT shard, fence FROM shard_lease WHERE shard = ANY ($1::bigint[]) ORDER BY shard FOR SHARE;
 
 -- name: shards_advance
 UPDATE shard s SET cursor = greatest(s.cursor, a.cursor), seen = greatest(s.seen, a.seen)
@@ -109,9 +153,6 @@ RETURNING s.shard, s.change;
 -- name: run_block_next
 SELECT nextval('run_block');
 
--- name: run_days_read
-SELECT day FROM run_day;
-
 -- name: run_day_make
 SELECT make_run_day($1);
 
@@ -121,7 +162,7 @@ SELECT make_run_day($1);
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
        planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
        backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
-FROM job WHERE job_no > $1 AND (gone = 0 OR planned_revision < revision)
+FROM job WHERE job_no > $1 AND shard = ANY ($3::bigint[]) AND (gone = 0 OR planned_revision < revision)
 ORDER BY job_no LIMIT $2;
 
 -- name: plans_changed
@@ -162,8 +203,7 @@ SELECT c.place, r.run_no, r.id,
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
        AS c (place, job_no, revision, due)
      LEFT JOIN job j USING (job_no)
-     LEFT JOIN run r ON r.job_no = c.job_no AND r.due = c.due AND r.key = ''
-                        AND r.due >= $5 AND r.due < $6;
+     LEFT JOIN run r ON r.job_no = c.job_no AND r.due = c.due AND r.key = '';
 
 -- name: skips_insert
 WITH skip AS (
@@ -199,7 +239,7 @@ WITH b AS (
   UPDATE run_open o SET revision = b.revision FROM b WHERE o.run_no = b.run_no
 )
 UPDATE run r SET revision = b.revision FROM b
-WHERE r.run_no = b.run_no AND r.due = b.due AND r.due >= $4 AND r.due < $5;
+WHERE r.run_no = b.run_no AND r.due = b.due;
 
 -- name: runs_delete
 WITH b AS (
@@ -208,7 +248,7 @@ WITH b AS (
   DELETE FROM run_open o USING b WHERE o.run_no = b.run_no
 )
 DELETE FROM run r USING b
-WHERE r.run_no = b.run_no AND r.due = b.due AND r.due >= $3 AND r.due < $4;
+WHERE r.run_no = b.run_no AND r.due = b.due;
 
 -- name: runs_accept
 UPDATE run_open o SET state = 1, fence = a.fence, send_at = o.due
@@ -234,7 +274,7 @@ WITH t AS (
   FOR NO KEY UPDATE OF o
 ), taken AS (
   UPDATE run_open o SET fence = was.fence, attempt = o.attempt + was.sent,
-                        unknowns = o.unknowns + was.sent
+                        unknowns = o.unknowns + was.sent, left_until = 0
   FROM was WHERE o.run_no = was.run_no
   RETURNING o.run_no
 ), noted AS (
@@ -267,7 +307,7 @@ WITH o AS (
 ), written AS (
   UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
                    ended_at = $6
-  FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due AND r.due >= $7 AND r.due < $8
+  FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due
 ), told AS (
   INSERT INTO notice (account_no, run_id, at)
   SELECT a.account_no, e.id, $6
@@ -278,7 +318,7 @@ SELECT run_no FROM ended;
 
 -- name: outcomes_again
 UPDATE run_open r SET state = 2, attempt = r.attempt + 1, send_at = o.send_at,
-                      failures = r.failures + 1,
+                      failures = r.failures + 1, left_until = 0,
                       first_attempt_at = coalesce(r.first_attempt_at, o.tried_at)
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
      AS o (run_no, fence, attempt, send_at, tried_at)
@@ -296,7 +336,7 @@ WITH o AS (
 ), written AS (
   UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
                    ended_at = $5
-  FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due AND r.due >= $6 AND r.due < $7
+  FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due
 ), told AS (
   INSERT INTO notice (account_no, run_id, at)
   SELECT a.account_no, e.id, $5
@@ -338,7 +378,7 @@ FROM (SELECT shard, max(last) AS last FROM gone GROUP BY shard) m WHERE f.shard 
 
 -- name: open_runs_due
 SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.scheduled_at, r.due,
-       r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at
+       r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at, r.left_until
 FROM unnest($1::bigint[]) AS s (shard)
      CROSS JOIN LATERAL (
        SELECT o.* FROM run_open o JOIN job j USING (job_no)
@@ -349,7 +389,7 @@ ORDER BY r.send_at, r.run_no LIMIT $3;
 
 -- name: runs_requested
 SELECT run_no, id, job_no, o.shard, revision, kind, state, scheduled_at, due, fence, attempt,
-       due, failures, unknowns, first_attempt_at
+       due, failures, unknowns, first_attempt_at, left_until
 FROM unnest($1::bigint[]) AS s (shard)
      JOIN run_open o ON o.shard = s.shard AND o.send_at <= $2
 ORDER BY due, run_no;
@@ -645,10 +685,10 @@ ORDER BY r.due, r.run_no LIMIT $4;
 WITH b AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS b (run_no, due)
 ), tried AS (
-  DELETE FROM attempt a USING b WHERE a.run_no = b.run_no AND a.run_no >= $5 AND a.run_no <= $6
+  DELETE FROM attempt a USING b WHERE a.run_no = b.run_no
 )
 DELETE FROM run r USING b
-WHERE r.run_no = b.run_no AND r.due = b.due AND r.due >= $3 AND r.due < $4
+WHERE r.run_no = b.run_no AND r.due = b.due
 RETURNING r.shard;
 
 -- name: spans_prune

@@ -23,11 +23,6 @@ std::int64_t day_of(Instant at) {
 
 std::int64_t day_of(RunNo run) { return run.value >> run_day_shift; }
 
-void DueBounds::cover(Instant due) {
-  from = std::min(from, due);
-  until = std::max(until, due + 1us);
-}
-
 void DueBounds::cover(RunNo run) {
   const auto day = day_of(run);
   from = std::min(from, start_of(day));

@@ -27,7 +27,6 @@ std::int64_t day_of(RunNo run);
 struct DueBounds {
   Instant from = Instant::max();
   Instant until = Instant::min();  // exclusive
-  void cover(Instant due);
   void cover(RunNo run);
   // As parameters; nothing covered: an empty range.
   Params& add_to(Params& params) const;

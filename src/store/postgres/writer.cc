@@ -175,10 +175,6 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Errors& errors, 
     }
     RunLog log;
     perform_all(group, errors, effects, log);
-    if (std::ranges::find(errors, nullptr) == errors.end()) {
-      roll_back();
-      return Fate::refused;
-    }
     closing = true;
     return close(log, effects);
   } catch (const MissingDay& missing) {
@@ -196,6 +192,10 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Errors& errors, 
     const auto fate = db_ ? failed(error, closing) : Fate::refused;
     if (fate != Fate::unknown) std::ranges::fill(errors, std::make_exception_ptr(error));
     return fate;
+  } catch (...) {  // of a batch: what it wrote before must not be committed
+    std::ranges::fill(errors, std::current_exception());
+    roll_back();
+    return Fate::refused;
   }
 }
 
@@ -267,7 +267,8 @@ std::exception_ptr Writer::perform(Work& work, Transaction& transaction, bool al
     db_->run({{"savepoint_undo"}, {"savepoint_release"}});
     return std::current_exception();
   } catch (...) {
-    if (guarded) db_->run({{"savepoint_undo"}, {"savepoint_release"}});
+    if (!guarded) throw;
+    db_->run({{"savepoint_undo"}, {"savepoint_release"}});
     return std::current_exception();
   }
   if (guarded) db_->run("savepoint_release");

@@ -1,9 +1,9 @@
 // Group commit: one connection and thread that take what has gathered while the last commit was
 // under way, and commit it as one transaction, in order.
 //
-// There are two of them. The writer of batches serves the machine: its transactions lock the rows of
-// the shards they write. The writer of edits serves the API; it begins with the lock of `meta`, so
-// that edits of all nodes stand in one line, which gives every edit an instant of its own, and a
+// There are two of them. The writer of batches serves the machine: its transactions lock the rows
+// of the shards they write. The writer of edits serves the API; it begins with the lock of `meta`,
+// so that edits of all nodes stand in one line, which gives every edit an instant of its own, and a
 // claim never waits for them.
 #pragma once
 
@@ -43,7 +43,7 @@ class Writer {
     Line line = Line::batches;
     ConnectionOptions connection;
     std::shared_ptr<const runtime::Clock> clock;  // its steady time is kept with each commit
-    Instant resume_at{};                          // as Acquisition::resume_at, when this process began
+    Instant resume_at{};  // as Acquisition::resume_at, when this process began
   };
   Writer(Options options, Bell& bell);
   ~Writer();  // commits what is queued

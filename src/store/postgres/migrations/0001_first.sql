@@ -14,12 +14,16 @@ CREATE FUNCTION server_identity(OUT system bigint, OUT timeline bigint) LANGUAGE
       FROM pg_control_system()';
 
 CREATE TABLE meta (                -- one row; who edits holds its lock
-  one           smallint PRIMARY KEY CHECK (one = 1),
-  generation    bigint NOT NULL,   -- high bits of every fence
-  fence_counter bigint NOT NULL,
-  timeline      bigint NOT NULL,   -- of the server, when the generation was last judged
-  system        bigint NOT NULL,   -- its system identifier
-  last_stamp    bigint NOT NULL    -- newest instant of an edit; no two edits share one
+  one        smallint PRIMARY KEY CHECK (one = 1),
+  last_stamp bigint NOT NULL       -- newest instant of an edit; no two edits share one
+);
+
+CREATE TABLE fence_source (        -- one row
+  one        smallint PRIMARY KEY CHECK (one = 1),
+  generation bigint NOT NULL,      -- high bits of every fence
+  counter    bigint NOT NULL,
+  timeline   bigint NOT NULL,      -- of the server, when the generation was last judged
+  system     bigint NOT NULL       -- its system identifier
 );
 
 -- Run numbers are given to processes in blocks.
@@ -38,17 +42,30 @@ CREATE TABLE commit_mark (         -- answers whether a transaction of unknown f
 );
 CREATE INDEX commit_mark_at ON commit_mark (at);
 
+CREATE TABLE node (                -- processes, and until when each is taken to live
+  node     uuid PRIMARY KEY,
+  draining boolean NOT NULL,
+  ends     bigint NOT NULL         -- of what it holds, too
+);
+
 CREATE TABLE lease (               -- who held which fence; attempts name their fence
   fence    bigint PRIMARY KEY,
   node     uuid NOT NULL,
   taken_at bigint NOT NULL
 );
 
--- What only the owner of a shard writes. Its row is locked by every batch.
+-- Who may write for a shard. Every batch locks the rows of its shards against being taken; nothing of
+-- them changes while a lease is only kept.
+CREATE TABLE shard_lease (
+  shard  smallint PRIMARY KEY,
+  fence  bigint NOT NULL,          -- 0: never held
+  holder uuid                      -- null: given back or freed
+) WITH (fillfactor = 10);
+
+-- What only the owner of a shard writes.
 CREATE TABLE shard (
   shard  smallint PRIMARY KEY,
   cursor bigint NOT NULL,
-  fence  bigint NOT NULL,
   seen   bigint NOT NULL           -- up to this change its owner has committed having seen
 ) WITH (fillfactor = 10);
 
@@ -184,7 +201,8 @@ CREATE TABLE run_open (            -- the runs without a verdict
   send_at      bigint NOT NULL,    -- least of all while it is requested
   failures     integer NOT NULL,
   unknowns     integer NOT NULL,
-  first_attempt_at bigint
+  first_attempt_at bigint,
+  left_until   bigint NOT NULL DEFAULT 0  -- the owner before may record its request until then
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX run_open_send ON run_open (shard, send_at, run_no);
 CREATE INDEX run_open_job ON run_open (job_no);
@@ -301,10 +319,12 @@ CREATE INDEX idempotency_age ON idempotency (at);
 
 -- The number of days since 2026-01-01 starts the generation: fences of a database made later are
 -- greater than those of one made before (DESIGN, fence).
-INSERT INTO meta (one, generation, fence_counter, timeline, system, last_stamp)
-SELECT 1, greatest(clock_us() / 86400000000 - 20454, 0) + 1, 0, timeline, system, 0
+INSERT INTO fence_source (one, generation, counter, timeline, system)
+SELECT 1, greatest(clock_us() / 86400000000 - 20454, 0) + 1, 0, timeline, system
 FROM server_identity();
-INSERT INTO shard (shard, cursor, fence, seen) SELECT n, clock_us(), 0, 0 FROM generate_series(0, 63) n;
+INSERT INTO meta (one, last_stamp) VALUES (1, 0);
+INSERT INTO shard (shard, cursor, seen) SELECT n, clock_us(), 0 FROM generate_series(0, 63) n;
+INSERT INTO shard_lease (shard, fence) SELECT n, 0 FROM generate_series(0, 63) n;
 INSERT INTO shard_change (shard, change) SELECT n, 0 FROM generate_series(0, 63) n;
 INSERT INTO shard_tally (shard, last, runs) SELECT n, 0, 0 FROM generate_series(0, 63) n;
 INSERT INTO change_floor (shard, floor) SELECT n, 0 FROM generate_series(0, 63) n;
