@@ -33,8 +33,6 @@ Pruned PostgresRetention::prune(const Keep& keep) {
     pruned = {};
     auto& db = transaction.db();
     const auto now = transaction.now();
-    portion = find_runs(db, keep, now);
-    erase_runs(transaction, portion, pruned);
     Params spans;
     spans.add(now - keep.runs_age).add(rows_per_portion);
     Params keys;
@@ -42,6 +40,9 @@ Pruned PostgresRetention::prune(const Keep& keep) {
     const auto rows = db.run({{"spans_prune", std::move(spans)}, {"keys_prune", std::move(keys)}});
     pruned.spans = rows[0].size();
     pruned.keys = rows[1].size();
+    // After the keys: one goes in a later portion than its run.
+    portion = find_runs(db, keep, now);
+    erase_runs(transaction, portion, pruned);
   });
   position_ = portion.more_runs ? portion.position : Position{};
   pruned.more =

@@ -249,6 +249,7 @@ void Writer::perform_all(Group& group, Errors& errors, Effects& effects, RunLog&
     Transaction transaction(shared);
     errors[i] = perform(group[i].work, transaction, group.size() == 1);
     if (errors[i]) continue;
+    transaction.effects().runs = !transaction.log().changed.empty();
     effects.add(std::move(transaction.effects()));
     log.add(std::move(transaction.log()));
   }
