@@ -132,13 +132,14 @@ class Bench {
 
   void start() {
     open();
-    std::int64_t handed = 0;
+    std::atomic<std::size_t> handed = 0;
     const double took = seconds([&] {
       fence_ = database_->spine()
-                   .acquire(NodeId{uuid_v4(1, 3)}, [&](store::JobPlan&&) { ++handed; })
+                   .acquire(NodeId{uuid_v4(1, 3)},
+                            [&](std::vector<store::JobPlan>&& plans) { handed += plans.size(); })
                    .fence;
     });
-    std::printf("start: %lld jobs handed out in %.0f ms\n", static_cast<long long>(handed),
+    std::printf("start: %lld jobs handed out in %.0f ms\n", static_cast<long long>(handed.load()),
                 took * 1000);
   }
 

@@ -37,6 +37,8 @@ json::object account_body(const store::Account& account, std::string_view signin
   }
   return {{"id", account.id.text()},
           {"name", account.name},
+          {"email", account.email.empty() ? json::value() : json::value(account.email)},
+          {"api_key", account.api ? json::value(account.api->key.text()) : json::value()},
           {"signing_secret", signing_secret},
           {"failure_webhook", std::move(webhook)}};
 }
@@ -49,7 +51,7 @@ class AccountPatch {
   Result<void> apply(const json::object& patch) {
     static constexpr std::array<std::string_view, 3> fields{"name", "signing_secret",
                                                             "failure_webhook"};
-    static constexpr std::array<std::string_view, 1> read_only{"id"};
+    static constexpr std::array<std::string_view, 3> read_only{"id", "email", "api_key"};
     core::Section section(patch, "", faults_);
     section.allow(fields, read_only);
     patch_name(section, patch);

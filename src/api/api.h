@@ -1,4 +1,5 @@
-// The API v2 (docs/api.md; the document itself: openapi.json): requests in, answers out.
+// The API v2 (docs/api.md; the document itself: openapi.json) and the v1 of 2015 (docs/api-v1.md):
+// requests in, answers out.
 //
 // Hides routing, tokens, problems, ETags and idempotency. It talks to the store and never to the
 // scheduler: what a write means for running work goes through the database.
@@ -19,6 +20,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/v1_signature.h"
 #include "net/http_server.h"
 #include "runtime/clock.h"
 #include "runtime/health.h"
@@ -28,6 +30,19 @@
 #include "store/database.h"
 
 namespace cronally::api {
+
+// How API v1 and its signatures are served.
+struct V1Options {
+  // The path that clients have before the API's own ("/cron"), behind a proxy; empty for none.
+  // Requests are taken, and signatures may be over the path, with it and without it.
+  std::string base_path;
+  Duration window = core::v1_window_default;  // how far X-Cron-Date may lie from the clock
+  bool signup_open = false;                   // POST /account/ for everybody, else for admin tokens
+  bool secret_masked = false;                 // GET /account/ hides the api secret
+  // A signed request that changes something is taken once. (Those that only read may come again:
+  // within a minute equal ones have equal signatures.)
+  bool replays_refused = false;
+};
 
 // All must outlive the Api.
 struct ApiDeps {
@@ -41,6 +56,7 @@ struct ApiDeps {
   std::filesystem::path scratch;  // a private directory, for the copy that a backup streams
   // How long an answer to delete, pause and change waits for the scheduler to have seen it.
   Duration ack_timeout = std::chrono::seconds{5};
+  V1Options v1{};
 };
 
 class Api {

@@ -9,8 +9,10 @@ namespace cronally::api {
 namespace json = boost::json;
 
 std::string QuietPolls::key_of(const net::Request& request) {
-  const std::string token(request.headers.find("Authorization").value_or(""));
-  return std::string(as_bytes(sha256(token + "\n" + request.target)));
+  std::string whole = request.target;
+  for (const char* name : {"Authorization", "X-Cron-Key", "X-Cron-Date", "X-Cron-Signature"})
+    whole += "\n" + std::string(request.headers.find(name).value_or(""));
+  return std::string(as_bytes(sha256(whole)));
 }
 
 bool QuietPolls::goes_on(const std::string& key, std::uint64_t tick, Duration waited) const {
@@ -24,6 +26,11 @@ void QuietPolls::note(const std::string& key, Poll poll) {
   if (polls_.size() >= entries_max) polls_.clear();
   polls_[key] = poll;
 }
+
+Decoy::Decoy(const runtime::Vault& vault)
+    : account{runtime::random_uuid_v4()},
+      sealed_secret(vault.seal(core::api_secret_context(account),
+                               SecretText(base64(runtime::random_bytes(32))))) {}
 
 net::Response json_response(int status, const json::value& body) {
   return {status, {{"Content-Type", "application/json"}}, json::serialize(body)};

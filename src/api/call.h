@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "api/replay_guard.h"
 #include "base/result.h"
 #include "core/manifest.h"
 
@@ -40,8 +41,20 @@ class QuietPolls {
   std::unordered_map<std::string, Poll> polls_;
 };
 
+// A sealed secret of nobody: an unknown api key is refused in the time that a wrong signature
+// takes.
+struct Decoy {
+  explicit Decoy(const runtime::Vault& vault);
+  AccountId account;
+  std::string sealed_secret;
+};
+
 struct Shared {
+  explicit Shared(ApiDeps with) : deps(std::move(with)), decoy(deps.vault) {}
+
   ApiDeps deps;
+  const Decoy decoy;
+  ReplayGuard replays;
   QuietPolls quiet_polls;
   std::mutex backup_mutex;   // one backup at a time
   std::mutex account_mutex;  // one change of an account at a time
@@ -74,6 +87,10 @@ boost::json::object list_body(boost::json::array items, const std::optional<std:
 // Seals new secrets and gives each its id.
 SecretId seal_secret(const Call& call, const SecretText& plain,
                      std::vector<store::NewSecret>& into);
+
+// That a request without fields has no query, and no body but an empty object. Code
+// "invalid_request", and those of Query and read_body.
+Result<void> no_body(const Call& call);
 
 // Idempotency-Key, bare or as a structured-field string (RFC 8941 §3.3.3); nullopt without one.
 // Code "invalid_request".

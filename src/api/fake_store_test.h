@@ -1,4 +1,5 @@
-// A store in memory for the tests of the API alone: one account, no scheduler behind it, and acks
+// A store in memory for the tests of the API alone: a main account and some more (whose jobs share
+// one space of names), no scheduler behind it, and acks
 // and outages by the test's choice. The rules of a real store are shown by tests/conformance.
 #pragma once
 
@@ -37,6 +38,7 @@ class FakeStore final : public store::Database,
   std::vector<core::Run> changed;  // what run_changes gives after a cursor
   std::map<SecretId, std::string> sealed;
   store::Account account_row;
+  std::vector<store::Account> more_accounts;
 
   store::Spine& spine() override { return *this; }
   store::Jobs& jobs() override { return *this; }
@@ -69,8 +71,40 @@ class FakeStore final : public store::Database,
         return store::Principal{account_row.no, account_row.id, token.id, token.admin};
     return std::nullopt;
   }
-  store::Account account(AccountNo) override { return account_row; }
-  std::vector<store::Account> all() override { return {account_row}; }
+  store::Account account(AccountNo no) override {
+    return *found([&](const store::Account& one) { return one.no == no; });
+  }
+  std::optional<store::Account> find_account(ApiKey key) override {
+    require_up();
+    return found([&](const store::Account& one) { return one.api && one.api->key == key; });
+  }
+  std::optional<store::Account> find_account(AccountId id) override {
+    return found([&](const store::Account& one) { return one.id == id; });
+  }
+  std::optional<store::Account> find_account(std::string_view email) override {
+    return found([&](const store::Account& one) { return !email.empty() && one.email == email; });
+  }
+  Result<store::Account> create_account(const store::Account& account) override {
+    require_up();
+    if (find_account(account.email)) return fail("email_taken", "taken");
+    more_accounts.push_back(account);
+    more_accounts.back().no = AccountNo{static_cast<std::int64_t>(more_accounts.size()) + 1};
+    return more_accounts.back();
+  }
+  Result<void> rotate_credentials(AccountNo no, const store::ApiCredentials& fresh) override {
+    for (store::Account& one : more_accounts)
+      if (one.no == no) one.api = fresh;
+    if (account_row.no == no) account_row.api = fresh;
+    return {};
+  }
+  std::int64_t job_count(AccountNo no) override {
+    return std::ranges::count_if(jobs_, [&](const core::Job& job) { return job.account == no; });
+  }
+  std::vector<store::Account> all() override {
+    std::vector<store::Account> every{account_row};
+    every.insert(every.end(), more_accounts.begin(), more_accounts.end());
+    return every;
+  }
   void change_account(const store::Account& changed_row,
                       const std::vector<store::NewSecret>& secrets) override {
     account_row = changed_row;
@@ -121,9 +155,11 @@ class FakeStore final : public store::Database,
     for (store::JobDraft& draft : drafts) {
       core::Job* job = live(draft.definition.name);
       if (!job) {
-        jobs_.push_back({draft.id, JobNo{static_cast<std::int64_t>(jobs_.size()) + 1}, account,
-                         shard_of(draft.id)});
-        job = &jobs_.back();
+        job = &jobs_.emplace_back();
+        job->id = draft.id;
+        job->no = JobNo{static_cast<std::int64_t>(jobs_.size())};
+        job->account = account;
+        job->shard = shard_of(draft.id);
         job->created_at = clock_.wall();
       }
       write(*job, std::move(draft));
@@ -160,27 +196,33 @@ class FakeStore final : public store::Database,
     ++acks_awaited;
     return seen;
   }
-  std::optional<core::Job> find_job(AccountNo, JobId id) override {
+  std::optional<core::Job> find_job(AccountNo account, JobId id) override {
     require_up();
     const core::Job* job = live(id);
-    return job ? std::optional(*job) : std::nullopt;
+    return job && job->account == account ? std::optional(*job) : std::nullopt;
   }
   std::optional<core::Job> find_job(AccountNo, std::string_view name) override {
     require_up();
     const core::Job* job = live(name);
     return job ? std::optional(*job) : std::nullopt;
   }
-  Result<store::Page<core::Job>> list_jobs(AccountNo, const store::JobFilter& filter) override {
+  Result<store::Page<core::Job>> list_jobs(AccountNo account,
+                                           const store::JobFilter& filter) override {
+    require_up();
     if (filter.cursor && filter.cursor != "second")
       return fail("invalid_cursor", "not a cursor of this list; start without one");
     store::Page<core::Job> page;
+    const auto listed = [&](const core::Job& job) {
+      const core::JobDefinition& definition = job.definition;
+      return job.account == account &&
+             definition.name.starts_with(filter.name_prefix.value_or("")) &&
+             std::ranges::all_of(filter.labels, [&](const auto& label) {
+               const auto found = definition.labels.find(label.first);
+               return found != definition.labels.end() && found->second == label.second;
+             });
+    };
     for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job)
-      if (!filter.name_prefix || job->definition.name.starts_with(*filter.name_prefix))
-        if (std::ranges::all_of(filter.labels, [&](const auto& label) {
-              const auto found = job->definition.labels.find(label.first);
-              return found != job->definition.labels.end() && found->second == label.second;
-            }))
-          page.items.push_back(*job);
+      if (listed(*job)) page.items.push_back(*job);
     if (page.items.size() > filter.limit) {
       page.items.resize(filter.limit);
       page.next_cursor = "second";
@@ -253,10 +295,7 @@ class FakeStore final : public store::Database,
   }
   core::HeartbeatAnswer heartbeat(const core::Heartbeat&) override { return {}; }
   void release(NodeId, const core::Release&) override {}
-  store::ShardsRead read_shards(const ShardSet&,
-                                const std::function<void(store::JobPlan&&)>&) override {
-    return {};
-  }
+  store::ShardsRead read_shards(const ShardSet&, const TakePlans&) override { return {}; }
   void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
   std::vector<core::OpenRun> read_open_runs(const ShardSet&, Instant, std::size_t) override {
     return {};
@@ -277,6 +316,12 @@ class FakeStore final : public store::Database,
   void postpone(AccountNo, RunId, Instant) override {}
 
  private:
+  template <class Match>
+  std::optional<store::Account> found(Match match) {
+    for (const store::Account& one : all())
+      if (match(one)) return one;
+    return std::nullopt;
+  }
   void require_up() const {
     if (down) throw Unavailable("the database is down; it is tried again every second");
   }
@@ -295,6 +340,10 @@ class FakeStore final : public store::Database,
   }
   void write(core::Job& job, store::JobDraft draft) {
     keep(draft.secrets);
+    if (draft.v1_name)
+      job.v1_name = draft.v1_name == draft.definition.name ? std::nullopt : draft.v1_name;
+    else if (job.definition.name != draft.definition.name)
+      job.v1_name.reset();
     if (job.revision > 0 && job.definition == draft.definition) return;
     const bool fresh = job.definition.schedule != draft.definition.schedule;
     job.definition = std::move(draft.definition);

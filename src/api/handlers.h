@@ -1,4 +1,5 @@
-// The handlers, one for each route of router.cc; what each does: docs/api.md.
+// The handlers, one for each route of router.cc and v1.cc; what each does: docs/api.md and
+// docs/api-v1.md.
 #pragma once
 
 #include "api/call.h"
@@ -30,6 +31,17 @@ Answer patch_account(Call& call);
 Answer list_tokens(Call& call);
 Answer create_token(Call& call);
 Answer revoke_token(Call& call);
+// accounts.cc
+Answer create_account(Call& call);
+Answer rotate_account(Call& call);
+// v1_account.cc
+Answer v1_get_account(Call& call);
+Answer v1_create_account(Call& call);
+// v1_cronjobs.cc
+Answer v1_create_cronjob(Call& call);
+Answer v1_change_cronjob(Call& call);
+Answer v1_delete_cronjob(Call& call);
+Answer v1_list_cronjobs(Call& call);
 // system.cc
 Answer backup(Call& call);
 Answer livez(Call& call);

@@ -1,6 +1,6 @@
 // PATCH, DELETE, pause and resume of a job. Their acks wait until the scheduler has seen the
 // change (DESIGN §3.8), so that nothing starts under the old definition afterwards.
-#include <functional>
+#include "api/job_changes.h"
 
 #include "api/handlers.h"
 #include "api/job_answers.h"
@@ -41,11 +41,10 @@ Result<void> await_ack(const Call& call, const core::Job& job) {
               "old definition may still begin; GET the job, look at /readyz, and repeat");
 }
 
-enum class Ack { wait, none };
+}  // namespace
 
-// Reads the job, lets `edit` make the new definition of it, and writes that if nobody was faster.
-Result<core::Job> change(const Call& call, Ack ack,
-                         const std::function<Result<store::JobDraft>(const core::Job&)>& edit) {
+Result<core::Job> change_job(const Call& call, Ack ack,
+                             const std::function<Result<store::JobDraft>(const core::Job&)>& edit) {
   const bool if_match = call.request.headers.find("If-Match").has_value();
   for (int tries = 0; tries < tries_max; ++tries) {
     const Result<core::Job> job = find_job(call, call.params[0]);
@@ -73,7 +72,21 @@ Result<core::Job> change(const Call& call, Ack ack,
   return fail(conflict(if_match));
 }
 
-// Pause and resume take no body; an empty object is let through.
+Result<core::Job> remove_job(const Call& call) {
+  const Result<core::Job> job = find_job(call, call.params[0]);
+  if (!job) return fail(job.error());
+  const bool if_match = call.request.headers.find("If-Match").has_value();
+  if (const Result<void> matches = check_if_match(call.request, *job); !matches)
+    return fail(matches.error());
+  Result<core::Job> gone = call.deps().database.jobs().delete_job(
+      call.account(), job->id, if_match ? std::optional(job->revision) : std::nullopt);
+  if (!gone)
+    return fail(gone.error().code == "revision_conflict" ? conflict(true)
+                                                         : not_found("job", call.params[0]));
+  if (const Result<void> seen = await_ack(call, *gone); !seen) return fail(seen.error());
+  return gone;
+}
+
 Result<void> no_body(const Call& call) {
   const Result<Query> query = Query::parse(call.request.query, {});
   if (!query) return fail(query.error());
@@ -84,10 +97,12 @@ Result<void> no_body(const Call& call) {
   return fail("invalid_request", "this request has no fields; send it without a body");
 }
 
+namespace {
+
 Answer set_paused(Call& call, bool paused) {
   if (const Result<void> empty = no_body(call); !empty) return fail(empty.error());
   const Result<core::Job> job =
-      change(call, paused ? Ack::wait : Ack::none, [paused](const core::Job& old) {
+      change_job(call, paused ? Ack::wait : Ack::none, [paused](const core::Job& old) {
         store::JobDraft draft{old.id, old.definition, {}};
         draft.definition.paused = paused;
         return Result<store::JobDraft>(std::move(draft));
@@ -103,7 +118,7 @@ Answer patch_job(Call& call) {
   if (!query) return fail(query.error());
   const Result<json::object> patch = read_body(call.request, "application/merge-patch+json");
   if (!patch) return fail(patch.error());
-  const Result<core::Job> job = change(call, Ack::wait, [&](const core::Job& old) {
+  const Result<core::Job> job = change_job(call, Ack::wait, [&](const core::Job& old) {
     return read_draft(call, core::patch_job(old.definition, *patch), &old);
   });
   if (!job) return fail(job.error());
@@ -112,17 +127,8 @@ Answer patch_job(Call& call) {
 
 Answer delete_job(Call& call) {
   if (const Result<void> empty = no_body(call); !empty) return fail(empty.error());
-  const Result<core::Job> job = find_job(call, call.params[0]);
-  if (!job) return fail(job.error());
-  const bool if_match = call.request.headers.find("If-Match").has_value();
-  if (const Result<void> matches = check_if_match(call.request, *job); !matches)
-    return fail(matches.error());
-  const Result<core::Job> gone = call.deps().database.jobs().delete_job(
-      call.account(), job->id, if_match ? std::optional(job->revision) : std::nullopt);
-  if (!gone)
-    return fail(gone.error().code == "revision_conflict" ? conflict(true)
-                                                         : not_found("job", call.params[0]));
-  if (const Result<void> seen = await_ack(call, *gone); !seen) return fail(seen.error());
+  const Result<core::Job> gone = remove_job(call);
+  if (!gone) return fail(gone.error());
   return net::Response{204, {}, {}};
 }
 

@@ -21,6 +21,7 @@ constexpr ProblemCode codes[] = {
     {"not_found", 404},
     {"method_not_allowed", 405},
     {"name_taken", 409},
+    {"email_taken", 409},
     {"revision_conflict", 409},
     {"last_admin_token", 409},
     {"backup_running", 409},
@@ -62,6 +63,11 @@ std::string_view title_of(int status) {
 }  // namespace
 
 std::span<const ProblemCode> problem_codes() { return codes; }
+
+int status_of(std::string_view code) {
+  const auto* found = std::ranges::find(codes, code, &ProblemCode::code);
+  return found == std::end(codes) ? 500 : found->status;
+}
 
 net::Response problem_of(const Error& error) {
   const auto* found = std::ranges::find(codes, error.code, &ProblemCode::code);

@@ -18,6 +18,9 @@ struct ProblemCode {
 // Every code that an answer of the API may carry; openapi.json lists the same.
 std::span<const ProblemCode> problem_codes();
 
+// 500 for a code that is not one of them.
+int status_of(std::string_view code);
+
 // The answer of an error. A code that is not one of problem_codes() is a bug: 500, and a log line.
 net::Response problem_of(const Error& error);
 

@@ -25,6 +25,8 @@ constexpr Route table[] = {
     {"POST", "/v2/schedules/preview", Access::token, preview_schedule},
     {"GET", "/v2/account", Access::token, get_account},
     {"PATCH", "/v2/account", Access::admin, patch_account},
+    {"POST", "/v2/accounts", Access::admin, create_account},
+    {"POST", "/v2/accounts/{account}/rotate", Access::admin, rotate_account},
     {"GET", "/v2/tokens", Access::admin, list_tokens},
     {"POST", "/v2/tokens", Access::admin, create_token},
     {"DELETE", "/v2/tokens/{token}", Access::admin, revoke_token},

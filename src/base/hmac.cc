@@ -64,6 +64,11 @@ const EVP_MD* sha256_algorithm() {
   return fetched;
 }
 
+struct FreeDigest {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+using DigestContext = std::unique_ptr<EVP_MD_CTX, FreeDigest>;
+
 struct FreeMac {
   void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
 };
@@ -86,10 +91,12 @@ MacContext hmac_context() {
 }  // namespace
 
 Sha256 sha256(std::string_view bytes) {
+  thread_local const DigestContext context{EVP_MD_CTX_new()};
   Sha256 digest;
-  const int done =
-      EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, sha256_algorithm(), nullptr);
-  CHECK(done == 1, "OpenSSL must offer SHA-256");
+  const bool done = EVP_DigestInit_ex2(context.get(), sha256_algorithm(), nullptr) == 1 &&
+                    EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
+                    EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
+  CHECK(done, "OpenSSL must offer SHA-256");
   return digest;
 }
 

@@ -32,6 +32,7 @@ using JobId = StrongId<struct JobTag>;
 using RunId = StrongId<struct RunTag>;
 using TokenId = StrongId<struct TokenTag>;
 using SecretId = StrongId<struct SecretTag>;
+using ApiKey = StrongId<struct ApiKeyTag>;  // of an account; its api secret signs requests
 using NodeId = StrongId<struct NodeTag>;
 
 using AccountNo = StrongNo<struct AccountTag>;

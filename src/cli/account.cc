@@ -1,8 +1,9 @@
-// account show|edit
+// account show|edit|create|rotate
 #include <memory>
 
 #include "cli/client.h"
 #include "cli/job_body.h"
+#include "cli/table.h"
 #include "cli/tree.h"
 #include "cli/views.h"
 
@@ -85,10 +86,71 @@ Outcome<ExitCode> edit(Session& session, const EditFlags& flags) {
   return ExitCode::ok;
 }
 
+// Fresh credentials, as variables that the command line reads.
+Outcome<ExitCode> show_credentials(Session& session, const Outcome<json::object>& account) {
+  if (!account) return std::unexpected(account.error());
+  if (session.json()) {
+    session.print_json(*account);
+    return ExitCode::ok;
+  }
+  session.out() << "CRONALLY_API_KEY=" << text_at(*account, "api_key") << "\n"
+                << "CRONALLY_API_SECRET=" << text_at(*account, "api_secret") << "\n";
+  session.err() << "This is the only time the api secret is shown; hand it on to whoever signs "
+                   "requests for "
+                << printable(text_at(*account, "name")) << ".\n";
+  return ExitCode::ok;
+}
+
+Outcome<ExitCode> create(Session& session, const std::string& email,
+                         const std::optional<std::string>& name) {
+  const Outcome<Client> client = Client::open(session);
+  if (!client) return std::unexpected(client.error());
+  json::object body{{"email", email}};
+  if (name) body["name"] = *name;
+  return show_credentials(session, client->send_object("POST", "/v2/accounts", body));
+}
+
+// Without an account, that of the token.
+Outcome<ExitCode> rotate(Session& session, std::string account) {
+  const Outcome<Client> client = Client::open(session);
+  if (!client) return std::unexpected(client.error());
+  if (account.empty()) {
+    const Outcome<json::object> own = client->get_object("/v2/account");
+    if (!own) return std::unexpected(own.error());
+    account = text_at(*own, "id");
+  }
+  return show_credentials(
+      session, client->send_object("POST", path_of("/v2/accounts", account) + "/rotate"));
+}
+
+void add_credential_verbs(Tree& tree, CLI::App& group) {
+  auto email = std::make_shared<std::string>();
+  auto name = std::make_shared<std::optional<std::string>>();
+  CLI::App& create_app = tree.verb(
+      group,
+      {"create",
+       "Make another account and print its api key and secret, this once.",
+       {"cronally account create ops@example.com",
+        "cronally account create ops@example.com --name 'night shift' > credentials.env"}},
+      [email, name](Session& session) { return create(session, *email, *name); });
+  create_app.add_option("EMAIL", *email, "One of its own.")->required();
+  text_flag(create_app, "--name", "NAME", *name, "What it is called; the email without it.");
+
+  auto account = std::make_shared<std::string>();
+  CLI::App& rotate_app =
+      tree.verb(group,
+                {"rotate",
+                 "Replace an account's api key and secret, and print the new ones, this once.",
+                 {"cronally account rotate", "cronally account rotate ops@example.com --json"}},
+                [account](Session& session) { return rotate(session, *account); });
+  rotate_app.add_option("ACCOUNT", *account, "Its id or email; without it, that of the token.");
+}
+
 }  // namespace
 
 void add_account_verbs(Tree& tree) {
-  CLI::App& group = tree.group("account", "The account's signing secret and failure webhook.");
+  CLI::App& group = tree.group(
+      "account", "The account's signing secret and failure webhook; accounts that sign requests.");
   tree.verb(group,
             {"show",
              "Show the account; secrets stay hidden.",
@@ -110,6 +172,7 @@ void add_account_verbs(Tree& tree) {
   app.add_flag("--no-failure-webhook", flags->no_failure_webhook, "Tell nobody.");
   texts_flag(app, "--failure-secret-header", "NAME=@FILE", flags->failure_secret_headers,
              "A header of the failure webhook, kept sealed; NAME=- reads standard input.");
+  add_credential_verbs(tree, group);
 }
 
 }  // namespace cronally::cli

@@ -36,6 +36,21 @@ Outcome<json::object> object_of(Outcome<json::value> value) {
   return std::move(value->get_object());
 }
 
+// The path of a request to a URL: from its first slash behind the host on, without a query.
+std::string_view path_in(std::string_view url) {
+  url.remove_prefix(url.find("://") + 3);
+  url.remove_prefix(std::min(url.find('/'), url.size()));
+  return url.substr(0, url.find('?'));
+}
+
+void sign(net::Call& call, const Signer& signer, Instant now) {
+  const std::string date = core::format_v1_date(now);
+  call.headers.push_back({"X-Cron-Key", signer.api_key});
+  call.headers.push_back({"X-Cron-Date", date});
+  call.headers.push_back(
+      {"X-Cron-Signature", core::sign_v1(signer.key, path_in(call.url), call.method, date)});
+}
+
 }  // namespace
 
 std::string path_of(std::string_view collection, std::string_view name) {
@@ -61,9 +76,12 @@ net::Call Client::call_of(std::string method, const std::string& path) const {
   net::Call call;
   call.method = std::move(method);
   call.url = server_.url + path;
-  call.headers = {{"Authorization", "Bearer " + server_.token.reveal()},
-                  {"Accept", "application/json"},
-                  {"User-Agent", "cronally/" CRONALLY_VERSION}};
+  call.timeout = timeout_;
+  call.headers = {{"Accept", "application/json"}, {"User-Agent", "cronally/" CRONALLY_VERSION}};
+  if (const auto* token = std::get_if<SecretText>(&server_.caller))
+    call.headers.push_back({"Authorization", "Bearer " + token->reveal()});
+  else
+    sign(call, std::get<Signer>(server_.caller), session_->world().now());
   return call;
 }
 

@@ -43,6 +43,9 @@ class Client {
   // The 2xx body of a POST goes to a new file; there is no time limit.
   Outcome<void> download(const std::string& path, const std::string& file) const;
 
+  // Of each exchange from here on; 30 s without it.
+  void set_timeout(Duration timeout) { timeout_ = timeout; }
+
   // A list, newest first: follows next_cursor until there is no more or `limit` items are there.
   struct List {
     std::vector<boost::json::object> items;
@@ -58,6 +61,7 @@ class Client {
 
   Session* session_;
   Server server_;
+  Duration timeout_{std::chrono::seconds{30}};
 };
 
 }  // namespace cronally::cli

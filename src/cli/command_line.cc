@@ -1,9 +1,11 @@
 #include "cli/command_line.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/text.h"
+#include "cli/completion.h"
 #include "cli/help.h"
 
 namespace cronally::cli {
@@ -101,12 +103,17 @@ void add_all_verbs(Tree& tree, ServeFunction serve) {
   add_backup(tree);
   add_restore(tree);
   add_bench(tree);
+  add_shell_verbs(tree);
   add_version(tree);
 }
 
 ExitCode run_command_line(std::vector<std::string> args, World& world, ServeFunction serve) {
   Tree tree;
   add_all_verbs(tree, serve);
+  if (!args.empty() && args.front() == "__complete") {
+    answer_completion(tree.root(), std::span(args).subspan(1), world);
+    return ExitCode::ok;
+  }
   args = usual_words(std::move(args));
   try {
     tree.root().parse(std::vector<std::string>(args.rbegin(), args.rend()));

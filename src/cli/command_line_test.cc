@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "core/v1_signature.h"
 
 namespace cronally::cli {
 namespace {
@@ -158,6 +159,40 @@ TEST_F(CommandLine, TokenComesFromTheFileThenFromTheVariable) {
   run({"job", "list"});
   EXPECT_EQ(header(calls_[0], "Authorization"), "Bearer from-file");
   EXPECT_EQ(header(calls_[1], "Authorization"), "Bearer from-env");
+}
+
+TEST_F(CommandLine, SignsRequestsWhereThereIsNoToken) {
+  env_["CRONALLY_API_KEY"] = "59ab5a9c-ce44-4446-9501-76f4f64be3c6";
+  env_["CRONALLY_API_SECRET"] = "h/Be+K0LvQxanvcabBL5Pjg3HL8g7CekNkG090he6rk=";
+  answers_ = {answer(200, R"({"items":[]})"), answer(200, job_json),
+              answer(200, R"({"items":[]})")};
+  run({"--url", "http://elsewhere/cron", "job", "list"});
+  run({"job", "show", "a/b"});
+  const auto expect_signed = [&](const net::Call& call, std::string_view path) {
+    EXPECT_EQ(header(call, "Authorization"), "");
+    EXPECT_EQ(header(call, "X-Cron-Key"), env_["CRONALLY_API_KEY"]);
+    EXPECT_EQ(header(call, "X-Cron-Date"), "202611241200");
+    EXPECT_EQ(header(call, "X-Cron-Signature"),
+              core::sign_v1(*core::parse_v1_secret(env_["CRONALLY_API_SECRET"]), path, "GET",
+                            "202611241200"));
+  };
+  expect_signed(calls_[0], "/cron/v2/jobs");
+  expect_signed(calls_[1], "/v2/jobs/a%2Fb");
+  env_["CRONALLY_TOKEN"] = "a-token";
+  run({"job", "list"});
+  EXPECT_EQ(header(calls_.back(), "Authorization"), "Bearer a-token");
+  EXPECT_EQ(header(calls_.back(), "X-Cron-Signature"), "");
+}
+
+TEST_F(CommandLine, CredentialsThatAreNoneAreNotSent) {
+  env_["CRONALLY_API_KEY"] = "59ab5a9c-ce44-4446-9501-76f4f64be3c6";
+  for (const char* secret : {"", "not base64!"}) {
+    env_["CRONALLY_API_SECRET"] = secret;
+    const Ran ran = run({"job", "list"});
+    EXPECT_EQ(ran.code, 4);
+    EXPECT_EQ(ran.err.find("CRONALLY_API_SECRET is missing, or is no api secret"), 10u) << ran.err;
+  }
+  EXPECT_TRUE(calls_.empty());
 }
 
 TEST_F(CommandLine, WithoutAServerSaysHowToGetOne) {
@@ -329,6 +364,28 @@ TEST_F(CommandLine, TokensAreRevokedByNameToo) {
   EXPECT_EQ(calls_[1].url, "http://127.0.0.1:8787/v2/tokens/t1");
   answers_ = {answer(200, R"({"items":[],"next_cursor":null})")};
   EXPECT_EQ(run({"token", "revoke", "ops"}).code, 3);
+}
+
+TEST_F(CommandLine, AccountsAreMadeAndRotatedForVariables) {
+  const std::string fresh =
+      R"({"id":"a1","name":"night","email":"ops@x.org","api_key":"k","api_secret":"s="})";
+  answers_.push_back(answer(201, fresh));
+  const Ran made = run({"account", "create", "ops@x.org", "--name", "night"});
+  EXPECT_EQ(made.out, "CRONALLY_API_KEY=k\nCRONALLY_API_SECRET=s=\n");
+  EXPECT_EQ(
+      made.err,
+      "This is the only time the api secret is shown; hand it on to whoever signs requests for "
+      "night.\n");
+  EXPECT_EQ(calls_.back().method + " " + calls_.back().url,
+            "POST http://127.0.0.1:8787/v2/accounts");
+  EXPECT_EQ(calls_.back().body, R"({"email":"ops@x.org","name":"night"})");
+  answers_.push_back(answer(200, fresh));
+  EXPECT_EQ(run({"account", "rotate", "ops@x.org", "--json"}).code, 0);
+  EXPECT_EQ(calls_.back().url, "http://127.0.0.1:8787/v2/accounts/ops%40x.org/rotate");
+  answers_ = {answer(200, R"({"id":"a1","name":"main"})"), answer(200, fresh)};
+  EXPECT_EQ(run({"account", "rotate"}).code, 0);
+  EXPECT_EQ(calls_.back().url, "http://127.0.0.1:8787/v2/accounts/a1/rotate");
+  EXPECT_EQ(calls_.back().body, "");
 }
 
 TEST_F(CommandLine, AccountSecretsComeFromFilesOrStandardInput) {

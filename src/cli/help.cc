@@ -12,8 +12,6 @@ using Line = std::pair<std::string, std::string>;
 
 std::vector<const CLI::App*> children_of(const CLI::App& app) { return app.get_subcommands({}); }
 
-bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
-
 // "--cron EXPR", "-h, --help", "NAME"
 std::string label_of(const CLI::Option& option) {
   if (option.get_positional()) return option.get_name(true);
@@ -96,12 +94,6 @@ std::vector<std::string_view> flags_known(const CLI::App& app, std::vector<std::
   return {store.begin(), store.end()};
 }
 
-const CLI::Option* find_flag(const CLI::App& app, const std::string& name) {
-  for (const CLI::App* at = &app; at; at = at->get_parent())
-    if (const CLI::Option* option = at->get_option_no_throw(name)) return option;
-  return nullptr;
-}
-
 const CLI::App* find_child(const CLI::App& app, const std::string& name) {
   for (const CLI::App* child : children_of(app))
     if (child->get_name() == name) return child;
@@ -118,7 +110,7 @@ const CLI::App* walk(const CLI::App& root, std::span<const std::string> args,
     if (word.size() > 1 && word.front() == '-') {
       const std::size_t equals = word.find('=');
       const std::string name = word.substr(0, equals);
-      const CLI::Option* flag = find_flag(*at, name);
+      const CLI::Option* flag = flag_of(*at, name);
       if (!flag) {
         *unknown = name;
         return at;
@@ -138,6 +130,14 @@ const CLI::App* walk(const CLI::App& root, std::span<const std::string> args,
 }
 
 }  // namespace
+
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
+
+const CLI::Option* flag_of(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* at = &app; at; at = at->get_parent())
+    if (const CLI::Option* option = at->get_option_no_throw(name)) return option;
+  return nullptr;
+}
 
 std::string path_of(const CLI::App& app) {
   std::string path;

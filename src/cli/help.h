@@ -24,6 +24,13 @@ std::string path_of(const CLI::App& app);
 // The group or verb that the words lead to, as far as they do.
 const CLI::App& reached(const CLI::App& root, std::span<const std::string> args);
 
+// The flag that a name ("--cron", "-f") means for the app: its own, else that of an app around it;
+// nullptr when there is none.
+const CLI::Option* flag_of(const CLI::App& app, const std::string& name);
+
+// Whether a value follows the flag.
+bool takes_value(const CLI::Option& option);
+
 // The first word that the tree does not know, with a near match: "unknown verb 'lst'; did you mean
 // 'list'?". nullopt when every word has its place.
 std::optional<std::string> mistake(const CLI::App& root, std::span<const std::string> args);

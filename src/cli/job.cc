@@ -203,8 +203,8 @@ void add_schedule_flags(CLI::App& app, JobFlags& flags) {
             "When: once; RFC 3339, +2h, or local time of the zone (2026-12-01T10:00).");
   app.add_flag("--never", flags.never, "When: only by hand.");
   text_flag(app, "--zone", "ZONE", flags.zone, "Time zone of the schedule; UTC by default.");
-  text_flag(app, "--dst", "MODE", flags.dst,
-            "Local times that a clock change leaves out: run (the default) or skip.");
+  text_flag(app, "--dst", "run|skip", flags.dst,
+            "What becomes of local times that a clock change leaves out; run by default.");
   text_flag(app, "--anchor", "TIME", flags.anchor, "An instant of the interval's grid.");
 }
 
@@ -243,14 +243,14 @@ void add_policy_flags(CLI::App& app, JobFlags& flags) {
   text_flag(app, "--backoff-max", "LENGTH", flags.backoff_max, "Longest wait; 5m.");
   text_flag(app, "--age-max", "LENGTH", flags.age_max,
             "No retry later than this after the first attempt.");
-  text_flag(app, "--catch-up", "MODE", flags.catch_up,
-            "What was missed: latest (the default), all or skip.");
+  text_flag(app, "--catch-up", "latest|all|skip", flags.catch_up,
+            "What becomes of what was missed; latest by default.");
   text_flag(app, "--catch-up-window", "LENGTH", flags.catch_up_window,
             "How late a run may begin; 1h by default.");
   text_flag(app, "--catch-up-limit", "N", flags.catch_up_limit,
             "With --catch-up all: so many at most.");
-  text_flag(app, "--delivery", "MODE", flags.delivery,
-            "at_least_once (the default) or at_most_once.");
+  text_flag(app, "--delivery", "at_least_once|at_most_once", flags.delivery,
+            "Whether an attempt of unknown fate is repeated; at_least_once by default.");
   text_flag(app, "--description", "TEXT", flags.description, "For people.");
   texts_flag(app, "--label", "NAME=VALUE", flags.labels, "A label; again for more.");
   app.add_flag("--paused", flags.paused, "Declare it, but do not run it yet.");

@@ -5,7 +5,9 @@
 #include <string_view>
 
 #include "api/api.h"
+#include "base/text.h"
 #include "core/manifest.h"
+#include "core/yaml_document.h"
 
 namespace cronally::cli {
 namespace json = boost::json;
@@ -33,7 +35,11 @@ std::string scalar(std::string_view text) {
   if (is_plain(text)) return std::string(text);
   const std::string quoted = json::serialize(json::string(text));
   std::string escaped;
-  for (const char c : quoted) escaped += c == '\x7F' ? std::string("\\u007F") : std::string(1, c);
+  for (std::string_view rest = quoted; !rest.empty();) {
+    const std::string_view character = rest.substr(0, utf8_length(rest));
+    escaped += core::yaml_escape(character).value_or(std::string(character));
+    rest.remove_prefix(character.size());
+  }
   return escaped;
 }
 

@@ -217,7 +217,7 @@ TEST(Plan, AnInstantThatHasPassedIsNoFaultOfAJobThatHasIt) {
 
 TEST(JobYaml, ReadsBackWithoutAChange) {
   json::object odd = live().at("report");
-  odd["description"] = "yes: \"no\"\n\x7F \u00e9\t#";
+  odd["description"] = "yes: \"no\"\n\x7F \u00e9\t# \u0085\u2028\uFEFF";
   odd["labels"] = {{"on", "010"}, {"a/b", "12:30"}, {"c", ""}};
   odd["delivery"] = "at_most_once";
   odd["retry"].as_object()["attempts"] = 1;

@@ -121,9 +121,10 @@ void add_list(Tree& tree, CLI::App& group) {
        {"cronally run list --job report", "cronally run list --verdict failed --since -24h"}},
       [flags](Session& session) { return list(session, *flags); });
   text_flag(app, "--job", "JOB", flags->job, "Only runs of this job; name or id.");
-  text_flag(app, "--verdict", "VERDICT", flags->verdict,
-            "succeeded, failed, unknown, cancelled or skipped.");
-  text_flag(app, "--state", "STATE", flags->state, "requested, claimed, begun or ended.");
+  text_flag(app, "--verdict", "succeeded|failed|unknown|cancelled|skipped", flags->verdict,
+            "Only runs that ended so.");
+  text_flag(app, "--state", "requested|claimed|begun|ended", flags->state,
+            "Only runs in this state.");
   text_flag(app, "--since", "TIME", flags->since,
             "Due from here on: RFC 3339, now, -24h, or local time of the job's zone.");
   text_flag(app, "--until", "TIME", flags->until, "Due before this.");

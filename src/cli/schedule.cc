@@ -172,8 +172,8 @@ void add_flags(CLI::App& app, Flags& flags) {
                  "A cron expression, @hourly and the like, @every LENGTH, @at TIME or @never.")
       ->required();
   text_flag(app, "--zone", "ZONE", flags.zone, "Time zone of the expression; UTC by default.");
-  text_flag(app, "--dst", "MODE", flags.dst,
-            "Local times that a clock change leaves out: run (the default) or skip.");
+  text_flag(app, "--dst", "run|skip", flags.dst,
+            "What becomes of local times that a clock change leaves out; run by default.");
   text_flag(app, "--from", "TIME", flags.from,
             "From here on: RFC 3339, now (the default), +2h, or local time of the zone.");
   text_flag(app, "--name", "NAME", flags.name, "The job's name, which H hashes.");

@@ -329,7 +329,8 @@ Result<void> Server::start_api() {
                                                  .health = health_,
                                                  .metrics = metrics_,
                                                  .version = std::string(CRONALLY_VERSION),
-                                                 .scratch = dir_});
+                                                 .scratch = dir_,
+                                                 .v1 = options_.v1});
   serving_ = api_.get();
   health_.remove("standby");
   if (!http_) {
@@ -367,7 +368,7 @@ Result<void> Server::listen() {
 
 net::Reply Server::answer(const net::Request& request) {
   if (api::Api* const api = serving_) return api->handle(request);
-  return api::answer_as_standby(request, health_, metrics_);
+  return api::answer_as_standby(request, options_.v1, health_, metrics_);
 }
 
 void Server::run_until_stopped() {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "api/api.h"
 #include "base/time.h"
 
 namespace cronally::cli {
@@ -23,6 +24,8 @@ struct ServeOptions {
   // While another server holds the data directory, wait for its end and take over; answer 503
   // until then. Without it, a second server ends at once.
   bool standby = false;
+  // API v1, and signatures of its kind.
+  api::V1Options v1;
 };
 
 // Runs until it is told to stop; returns the process's exit code (0 after an orderly stop).

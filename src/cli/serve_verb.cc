@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -11,10 +12,13 @@ struct ServeFlags {
   ServeOptions options;
   std::optional<std::string> drain_timeout;
   std::optional<std::string> runs_keep;
+  std::optional<std::string> base_path;
+  std::optional<std::string> v1_window;
 };
 
 constexpr Duration runs_keep_min = std::chrono::minutes{5};  // store::Keep keeps these anyway
 constexpr Duration runs_keep_max = std::chrono::days{3650};
+constexpr Duration v1_window_max = std::chrono::hours{24};
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
@@ -28,6 +32,30 @@ Outcome<void> check_word(std::string_view flag, const std::string& word,
     allowed += (allowed.empty() ? "" : ", ") + std::string(candidate);
   return usage(std::string(flag) + " takes " + allowed + ", not " + quote(word) +
                did_you_mean(word, known));
+}
+
+// Of a path before the API's own: "/cron", whole segments of unreserved characters.
+bool is_base_path(std::string_view path) {
+  const bool sound = std::ranges::all_of(path, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("-._~/").contains(c);
+  });
+  return sound && path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
+}
+
+Outcome<void> read_v1(const ServeFlags& flags, api::V1Options& v1) {
+  if (flags.base_path) {
+    v1.base_path = *flags.base_path;
+    if (v1.base_path.ends_with('/')) v1.base_path.pop_back();
+    if (!v1.base_path.empty() && !is_base_path(v1.base_path))
+      return usage("--base-path takes a path such as /cron, not " + quote(*flags.base_path));
+  }
+  if (!flags.v1_window) return {};
+  const Result<Duration> length = parse_duration(*flags.v1_window);
+  if (!length) return usage("--v1-window: " + length.error().message);
+  if (*length > v1_window_max) return usage("--v1-window takes a length of at most 1d, such as 5m");
+  v1.window = *length;
+  return {};
 }
 
 Outcome<ServeOptions> options_of(const ServeFlags& flags, const Session& session) {
@@ -49,10 +77,26 @@ Outcome<ServeOptions> options_of(const ServeFlags& flags, const Session& session
       return usage("--runs-keep takes a length from 5m to 3650d, such as 30d");
     options.runs_keep = *length;
   }
+  if (auto read = read_v1(flags, options.v1); !read) return std::unexpected(read.error());
   if (options.destination_concurrency < 1)
     return usage("--destination-concurrency takes a number from 1 on");
   if (options.runs_max < 1) return usage("--runs-max takes a number from 1 on");
   return options;
+}
+
+void add_v1_flags(CLI::App& app, ServeFlags& flags) {
+  text_flag(app, "--v1-window", "LENGTH", flags.v1_window,
+            "How far the date of a signed request may lie from the clock; 5m without it.")
+      ->envname("CRONALLY_V1_WINDOW");
+  app.add_flag("--v1-signup", flags.options.v1.signup_open,
+               "Let everybody make an account by POST /account/; else it takes an admin token.")
+      ->envname("CRONALLY_V1_SIGNUP");
+  app.add_flag("--v1-mask-secret", flags.options.v1.secret_masked,
+               "Hide the api secret in GET /account/.")
+      ->envname("CRONALLY_V1_MASK_SECRET");
+  app.add_flag("--v1-refuse-replays", flags.options.v1.replays_refused,
+               "Take a signed request that changes something once.")
+      ->envname("CRONALLY_V1_REFUSE_REPLAYS");
 }
 
 }  // namespace
@@ -75,13 +119,12 @@ void add_serve(Tree& tree, ServeFunction serve) {
                  "Where the API listens; 127.0.0.1:8787 without it. Port 0 takes a free one.")
       ->type_name("ADDRESS:PORT")
       ->envname("CRONALLY_LISTEN");
-  app.add_option("--log-level", flags->options.log_level,
-                 "debug, info (the default), warning, error.")
-      ->type_name("LEVEL")
+  app.add_option("--log-level", flags->options.log_level, "What is logged; info by default.")
+      ->type_name("debug|info|warning|error")
       ->envname("CRONALLY_LOG_LEVEL");
   app.add_option("--log-format", flags->options.log_format,
-                 "text (the default) or json; on stderr.")
-      ->type_name("FORMAT")
+                 "How it is logged, on stderr; text by default.")
+      ->type_name("text|json")
       ->envname("CRONALLY_LOG_FORMAT");
   text_flag(app, "--drain-timeout", "LENGTH", flags->drain_timeout,
             "How long a stop waits for requests under way; 25s without it.")
@@ -100,6 +143,11 @@ void add_serve(Tree& tree, ServeFunction serve) {
   app.add_flag("--standby", flags->options.standby,
                "Wait while another server holds the data directory, and take over when it ends.")
       ->envname("CRONALLY_STANDBY");
+  text_flag(app, "--base-path", "PATH", flags->base_path,
+            "The path that clients have before the API's own, behind a proxy; signatures may be "
+            "over it.")
+      ->envname("CRONALLY_BASE_PATH");
+  add_v1_flags(app, *flags);
 }
 
 }  // namespace cronally::cli

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/uuid.h"
 #include "cli/table.h"
 #include "cli/when.h"
 
@@ -115,16 +116,39 @@ Outcome<json::object> Session::server_file() {
   return std::move(value.get_object());
 }
 
-Outcome<SecretText> Session::token(bool own_server) {
-  if (flags_.token_file) {
-    const bool is_stdin = *flags_.token_file == "-";
-    Outcome<std::string> text = read_secret(is_stdin ? "-" : "@" + *flags_.token_file);
-    if (!text) return std::unexpected(text.error());
-    return sound_token(std::move(*text), is_stdin ? "standard input" : quote(*flags_.token_file));
-  }
+Outcome<SecretText> Session::token_file() {
+  const bool is_stdin = *flags_.token_file == "-";
+  Outcome<std::string> text = read_secret(is_stdin ? "-" : "@" + *flags_.token_file);
+  if (!text) return std::unexpected(text.error());
+  return sound_token(std::move(*text), is_stdin ? "standard input" : quote(*flags_.token_file));
+}
+
+Outcome<std::optional<Signer>> Session::signer() const {
+  const std::string key = world_.env("CRONALLY_API_KEY").value_or("");
+  const std::string secret = world_.env("CRONALLY_API_SECRET").value_or("");
+  if (key.empty() && secret.empty()) return std::nullopt;
+  std::optional<core::V1Key> bytes = core::parse_v1_secret(secret);
+  if (parse_uuid(key) && bytes) return Signer{key, std::move(*bytes)};
+  const bool key_at_fault = !parse_uuid(key);
+  return std::unexpected(
+      Problem{ExitCode::not_allowed,
+              "no_token",
+              key_at_fault ? "CRONALLY_API_KEY is missing, or is no api key"
+                           : "CRONALLY_API_SECRET is missing, or is no api secret",
+              {},
+              "give both as `cronally account create` or `cronally account rotate` printed them."});
+}
+
+Outcome<std::variant<SecretText, Signer>> Session::caller(bool own_server) {
+  if (flags_.token_file) return token_file();
   if (auto text = world_.env("CRONALLY_TOKEN"); text && !text->empty())
     return sound_token(std::move(*text), "CRONALLY_TOKEN");
-  const std::string advice = "give a token in CRONALLY_TOKEN or --token-file.";
+  Outcome<std::optional<Signer>> signs = signer();
+  if (!signs) return std::unexpected(signs.error());
+  if (*signs) return std::move(**signs);
+  const std::string advice =
+      "give a token in CRONALLY_TOKEN or --token-file, or CRONALLY_API_KEY and "
+      "CRONALLY_API_SECRET.";
   if (!own_server)
     return std::unexpected(Problem{
         ExitCode::not_allowed, "no_token", "there is no token for that server", {}, advice});
@@ -151,9 +175,9 @@ Outcome<Server> Session::server() {
     if (!file) return std::unexpected(file.error());
     server.url = without_slash(std::string(file->at("url").get_string()));
   }
-  Outcome<SecretText> found = token(own);
+  Outcome<std::variant<SecretText, Signer>> found = caller(own);
   if (!found) return std::unexpected(found.error());
-  server.token = std::move(*found);
+  server.caller = std::move(*found);
   return server;
 }
 

@@ -4,10 +4,12 @@
 #include <boost/json.hpp>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "base/secret.h"
 #include "cli/problem.h"
 #include "cli/world.h"
+#include "core/v1_signature.h"
 
 namespace cronally::cli {
 
@@ -19,9 +21,15 @@ struct GlobalFlags {
   bool no_color = false;
 };
 
+// Who signs requests as API v1 has it, instead of carrying a token (core/v1_signature).
+struct Signer {
+  std::string api_key;
+  core::V1Key key;
+};
+
 struct Server {
-  std::string url;  // without a slash at its end
-  SecretText token;
+  std::string url;                          // without a slash at its end
+  std::variant<SecretText, Signer> caller;  // a token, or who signs
 };
 
 class Session {
@@ -37,8 +45,9 @@ class Session {
   std::string data_dir() const;
 
   // Where to send requests, and as whom. The address: --url or CRONALLY_URL, else the data
-  // directory's server.json. The token: --token-file, else CRONALLY_TOKEN, else the data
-  // directory's admin-token; that one goes only to the server of that directory, or wherever
+  // directory's server.json. The token: --token-file, else CRONALLY_TOKEN; else requests are signed
+  // with CRONALLY_API_KEY and CRONALLY_API_SECRET; else the data directory's admin-token, which
+  // goes only to the server of that directory, or wherever
   // --data-dir is given together with --url, never to some other address.
   Outcome<Server> server();
 
@@ -55,7 +64,9 @@ class Session {
   void print_json(const boost::json::value& value);
 
  private:
-  Outcome<SecretText> token(bool own_server);
+  Outcome<std::variant<SecretText, Signer>> caller(bool own_server);
+  Outcome<std::optional<Signer>> signer() const;
+  Outcome<SecretText> token_file();
   Outcome<boost::json::object> server_file();
   std::string read_stdin();
 

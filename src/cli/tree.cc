@@ -26,9 +26,11 @@ Tree::Tree()
             "The server; else the one of the data directory. Before the verb where the verb has "
             "a --url of its own.")
       ->envname("CRONALLY_URL");
-  text_flag(root_, "--token-file", "FILE", flags_.token_file,
-            "A file with the token, or - for standard input; else CRONALLY_TOKEN, else the data "
-            "directory's admin token.");
+  text_flag(
+      root_, "--token-file", "FILE", flags_.token_file,
+      "A file with the token, or - for standard input; else CRONALLY_TOKEN, else requests are "
+      "signed with CRONALLY_API_KEY and CRONALLY_API_SECRET, else the data directory's admin "
+      "token.");
   text_flag(root_, "--data-dir", "DIR", flags_.data_dir,
             "The data directory; else /var/lib/cronally for root, $XDG_STATE_HOME/cronally for "
             "others.")

@@ -276,6 +276,8 @@ std::string account_facts(const json::object& account, const View& view) {
   Facts facts;
   add(facts, "name", shown(account, "name"));
   add(facts, "id", shown(account, "id"));
+  add(facts, "email", shown(account, "email"));
+  add(facts, "api key", shown(account, "api_key"));
   add(facts, "signing secret", shown(account, "signing_secret"));
   if (const json::object* webhook = object_at(account, "failure_webhook")) {
     add(facts, "failure webhook", shown(*webhook, "url"));

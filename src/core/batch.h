@@ -60,7 +60,9 @@ struct Skip {
 
 // Moves a shard's cursor forward (never back) and says up to which change number its owner has
 // seen: acks of delete, change and pause wait for `seen`. It follows the batch's claims; where one
-// of this shard was early, the cursor stops right before its due (EarlyClaims). done.
+// of this shard was early, the cursor stops right before its due (EarlyClaims). A `seen` that is
+// the shard's newest change vouches for the batch's claims and skips: the store need not look
+// whether each of them is stale. done.
 struct Advance {
   ShardNo shard;
   Instant cursor;

@@ -32,7 +32,8 @@ std::optional<Instant> ClusterTime::at(SteadyInstant now) const {
 Duration ClusterTime::error(SteadyInstant now) const {
   if (samples_.empty()) return Duration::max();
   const Sample& best = samples_.front();
-  return best.round_trip / 2 + drift(std::chrono::abs(now - best.middle));
+  constexpr Duration rounding{2};  // both halves and the drift are cut to whole microseconds
+  return best.round_trip / 2 + drift(std::chrono::abs(now - best.middle)) + rounding;
 }
 
 }  // namespace cronally::core

@@ -71,6 +71,9 @@ struct Job {
   Instant created_at;
   Instant updated_at;       // commit time of this revision: nothing at or before it is owed
   std::int64_t change = 0;  // the shard's change number of this revision (acks wait for it)
+  // What API v1 calls it, where that is not the definition's name: names of v1 may be taken, or
+  // none that a job can have.
+  std::optional<std::string> v1_name;
 };
 
 }  // namespace cronally::core

@@ -42,6 +42,7 @@ void Planner::State::flush_runs() {
   std::vector<Item> items;
   if (run_items.size() <= options.claims_per_batch) {
     items = std::exchange(run_items, {});
+    run_items.reserve(options.outcomes_per_batch);
   } else {
     const auto end = run_items.begin() + static_cast<std::ptrdiff_t>(options.claims_per_batch);
     items.assign(std::move_iterator(run_items.begin()), std::move_iterator(end));

@@ -10,5 +10,8 @@ namespace cronally::core {
 
 inline std::string secret_context(const SecretId& id) { return "secret|" + id.text(); }
 inline std::string account_context(const AccountId& id) { return "account|" + id.text(); }
+inline std::string api_secret_context(const AccountId& id) {
+  return "account|" + id.text() + "|api_secret";
+}
 
 }  // namespace cronally::core

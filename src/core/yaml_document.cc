@@ -1,19 +1,15 @@
-// The documents of a file are parted here, by their markers (YAML 1.2.2 §9.2), and yaml-cpp reads
+// The documents of a file are parted here, by their markers (YAML 1.2.2 §9.2), and libyaml reads
 // one at a time: its limits hold for each, and a fault in one does not hide those of the next.
 #include "core/yaml_document.h"
-
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
 
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "base/text.h"
 #include "core/manifest.h"
+#include "core/yaml_document_events.h"
 #include "core/yaml_document_split.h"
 
 namespace cronally::core {
@@ -53,7 +49,12 @@ std::optional<Number> parse(std::string_view text) {
   return number;
 }
 
-// What a plain scalar is. Numbers that no field could hold stay texts.
+// What a plain scalar may say that is no value; an empty one too.
+bool is_null_word(std::string_view text) {
+  return text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL";
+}
+
+// What any other plain scalar is. Numbers that no field could hold stay texts.
 json::value plain_value(const std::string& text) {
   if (text == "true" || text == "True" || text == "TRUE") return true;
   if (text == "false" || text == "False" || text == "FALSE") return false;
@@ -65,54 +66,33 @@ json::value plain_value(const std::string& text) {
   return json::string(text);
 }
 
-struct Stopped {};  // thrown from a handler whose document cannot be read on
-
-// Builds the value and its places from yaml-cpp's events.
-class Builder final : public YAML::EventHandler {
+// Builds the value and its places from the events of one document.
+class Builder {
  public:
-  explicit Builder(int line_first) : line_first_(line_first) {}
+  // Whether the document goes on; it does not behind its end or a fault that hides what follows.
+  bool goes_on() const { return goes_on_; }
 
-  void OnDocumentStart(const YAML::Mark& mark) override { start_ = place_of(mark); }
-  void OnDocumentEnd() override {}
-  void OnAnchor(const YAML::Mark& mark, const std::string&) override {
-    stop(place_of(mark), "anchors (&) are not read here; write the value out in each place");
+  void take(YamlEvent event) {
+    using Kind = YamlEvent::Kind;
+    switch (event.kind) {
+      case Kind::document: return;
+      case Kind::document_end:
+      case Kind::end: goes_on_ = false; return;
+      case Kind::fault: return stop(event.place, std::move(event.text));
+      case Kind::alias: return stop(event.place, "not YAML: the referenced anchor is not defined");
+      case Kind::list_end:
+      case Kind::map_end: return close();
+      case Kind::list:
+      case Kind::map:
+      case Kind::scalar: return take_node(std::move(event));
+    }
   }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    stop(place_of(mark),
-         "aliases (*) are not read here; write the value out, or put a text that "
-         "begins with * in quotes");
-  }
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const YamlPlace place = begin(mark, "", anchor);
-    if (awaits_key()) return bad_key(place);
-    add(place, nullptr);
-  }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& text) override {
-    const YamlPlace place = begin(mark, tag, anchor);
-    // The library's \N and \_ give a byte of Latin-1.
-    if (valid_utf8(text) != text)
-      stop(place, "the escapes \\N and \\_ are not read here; write \\u0085 and \\u00A0");
-    if (awaits_key()) return add_key(place, text);
-    add(place, tag == "?" ? plain_value(text) : json::value(json::string(text)));
-  }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    open(begin(mark, tag, anchor), json::array());
-  }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(begin(mark, tag, anchor), json::object());
-  }
-  void OnSequenceEnd() override { close(); }
-  void OnMapEnd() override { close(); }
 
-  YamlPlace place_of(const YAML::Mark& mark) const {
-    return {std::max(mark.line, 0) + line_first_, std::max(mark.column, 0) + 1};
+  void add_fault(YamlPlace place, std::string detail) {
+    faults_.push_back({place, std::move(detail)});
   }
-  YamlPlace start() const { return start_; }
   bool is_empty() const { return !done_ || done_->first.is_null(); }
-  YamlDocument take() { return {std::move(done_->first), std::move(done_->second)}; }
+  YamlDocument document() { return {std::move(done_->first), std::move(done_->second)}; }
   std::vector<YamlFault>& faults() { return faults_; }
 
  private:
@@ -124,27 +104,36 @@ class Builder final : public YAML::EventHandler {
     bool key_twice = false;
   };
 
-  [[noreturn]] void stop(YamlPlace place, std::string detail) {
-    faults_.push_back({place, std::move(detail)});
-    throw Stopped{};
+  void stop(YamlPlace place, std::string detail) {
+    add_fault(place, std::move(detail));
+    goes_on_ = false;
   }
 
-  // "?" and "!" are what yaml-cpp calls a plain and a quoted scalar without a tag.
-  YamlPlace begin(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
-    const YamlPlace place = place_of(mark);
-    if (anchor != 0) stop(place, "anchors (&) are not read here; write the value out");
-    if (!tag.empty() && tag != "?" && tag != "!")
-      stop(place, "tags (!) are not read here; leave it out, the field knows its type");
+  void take_node(YamlEvent event) {
+    const bool is_scalar = event.kind == YamlEvent::Kind::scalar;
+    const bool is_null = is_scalar && event.plain && is_null_word(event.text);
+    if (event.anchored)
+      return stop(event.place, "anchors (&) are not read here; write the value out in each place");
+    if (event.tagged)
+      return stop(event.place,
+                  "tags (!) are not read here; leave it out, the field knows its type");
     if (++nodes_ > yaml_nodes_max)
-      stop(place, "the document has more than " + std::to_string(yaml_nodes_max) + " values");
-    return place;
+      return stop(event.place,
+                  "the document has more than " + std::to_string(yaml_nodes_max) + " values");
+    if (awaits_key()) {
+      if (!is_scalar || is_null) return stop(event.place, "the name of a field must be a text");
+      return add_key(event.place, event.text);
+    }
+    if (event.kind == YamlEvent::Kind::list) return open(event.place, json::array());
+    if (event.kind == YamlEvent::Kind::map) return open(event.place, json::object());
+    add(event.place, is_null       ? json::value(nullptr)
+                     : event.plain ? plain_value(event.text)
+                                   : json::value(json::string(event.text)));
   }
 
   bool awaits_key() const {
     return !open_.empty() && open_.back().value.is_object() && !open_.back().key;
   }
-
-  void bad_key(YamlPlace place) { stop(place, "the name of a field must be a text"); }
 
   void add_key(YamlPlace place, const std::string& text) {
     Open& top = open_.back();
@@ -155,14 +144,14 @@ class Builder final : public YAML::EventHandler {
     top.key_twice = found != object.end();
     if (!top.key_twice) return;
     const YamlPlaces& first = top.places.below[static_cast<std::size_t>(found - object.begin())];
-    faults_.push_back({place, quote(text) + " stands twice; it is on line " +
-                                  std::to_string(first.place.line) + " already"});
+    add_fault(place, quote(text) + " stands twice; it is on line " +
+                         std::to_string(first.place.line) + " already");
   }
 
   void open(YamlPlace place, json::value value) {
-    if (awaits_key()) bad_key(place);
     if (open_.size() == yaml_depth_max)
-      stop(place, "the document is nested more than " + std::to_string(yaml_depth_max) + " deep");
+      return stop(place,
+                  "the document is nested more than " + std::to_string(yaml_depth_max) + " deep");
     open_.push_back({std::move(value), {place, {}}});
   }
 
@@ -190,33 +179,20 @@ class Builder final : public YAML::EventHandler {
     top.key.reset();
   }
 
-  const int line_first_;
-  YamlPlace start_;
+  bool goes_on_ = true;
   std::size_t nodes_ = 0;
   std::vector<Open> open_;
   std::optional<std::pair<json::value, YamlPlaces>> done_;
   std::vector<YamlFault> faults_;
 };
 
-// Hands the events of one document to the builder; false when the text holds none any more.
-bool build_next(YAML::Parser& parser, Builder& builder) {
-  try {
-    return parser.HandleNextDocument(builder);
-  } catch (const YAML::Exception& error) {
-    builder.faults().push_back({builder.place_of(error.mark), "not YAML: " + error.msg});
-  } catch (const Stopped&) {
-  }
-  return true;
-}
-
 void build(Builder& builder, const YamlPiece& piece) {
-  std::istringstream stream{std::string(piece.text)};
-  YAML::Parser parser(stream);
-  if (!build_next(parser, builder) || !builder.faults().empty()) return;
-  Builder rest(piece.line);
-  if (build_next(parser, rest))
-    builder.faults().push_back(
-        {rest.start(), "there is more behind the document's end; part documents by a line ---"});
+  YamlEvents events(piece);
+  while (builder.goes_on()) builder.take(events.next());
+  if (!builder.faults().empty()) return;
+  if (const YamlEvent behind = events.next(); behind.kind != YamlEvent::Kind::end)
+    builder.add_fault(behind.place,
+                      "there is more behind the document's end; part documents by a line ---");
 }
 
 void read_piece(const YamlPiece& piece, YamlFile& file) {
@@ -226,12 +202,12 @@ void read_piece(const YamlPiece& piece, YamlFile& file) {
          "the document has more than " + std::to_string(yaml_document_bytes_max) + " bytes"});
     return;
   }
-  Builder builder(piece.line);
+  Builder builder;
   build(builder, piece);
   if (!builder.faults().empty())
     std::ranges::move(builder.faults(), std::back_inserter(file.faults));
   else if (!builder.is_empty())
-    file.documents.push_back(builder.take());
+    file.documents.push_back(builder.document());
 }
 
 std::string unescaped(std::string_view token) {

@@ -16,6 +16,7 @@
 #include <boost/json.hpp>
 #include <compare>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,12 @@ struct YamlFile {
   std::vector<YamlDocument> documents;  // in their order; empty ones are left out
   std::vector<YamlFault> faults;        // in the order of their places
 };
+
+// How the character at the front of `text` (UTF-8, not empty) must be written, between double
+// quotes, in a file that every reader takes for the same: "\u2028". Nothing where it may stand as
+// it is. YAML 1.1 ends lines at U+0085, U+2028 and U+2029, 1.2 does not; control characters other
+// than tab and line breaks, U+FEFF, U+FFFE and U+FFFF are refused by one of them or by both.
+std::optional<std::string> yaml_escape(std::string_view text);
 
 // Reads a whole file. A document with a fault is not among `documents`; the others are.
 YamlFile read_yaml(std::string_view text);

@@ -9,8 +9,7 @@
 
 namespace cronally::core {
 
-// The first byte that no YAML file holds (YAML 1.2.2 §5.1): not UTF-8, or a control character
-// other than tab and line breaks.
+// The first byte that is not UTF-8 (YAML 1.2.2 §5.2), or that yaml_escape() is for.
 std::optional<YamlFault> byte_fault(std::string_view text);
 
 // One document with its `---`, if it has one, and without what closes it.

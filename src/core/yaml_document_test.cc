@@ -121,14 +121,12 @@ TEST(YamlDocument, FaultsHaveTheirPlaces) {
       {"a: *x\n", "1:4 not YAML: the referenced anchor is not defined\n"},
       {"a: !!python/object:os.system x\n",
        "1:4 tags (!) are not read here; leave it out, the field knows its type\n"},
-      {"a: \"\\N\"\n",
-       "1:4 the escapes \\N and \\_ are not read here; write \\u0085 and \\u00A0\n"},
       {"? [a]\n: 1\n", "1:3 the name of a field must be a text\n"},
       {"~: 1\n", "1:1 the name of a field must be a text\n"},
       {"%TAG ! x\n---\na: 1\n", "1:1 directives are not read here; leave the line out\n"},
       {"a: \x01\n",
-       "1:4 control characters do not belong here; in a text in double quotes write "
-       "them as \\x01\n"},
+       "1:4 readers of YAML differ about the character here; write it as \\u0001, in a text in "
+       "double quotes\n"},
       {"a: 1\nb: \xFF\n", "2:4 the file is not UTF-8 here; save it as UTF-8\n"}};
   for (const auto& [text, wanted] : rows) EXPECT_EQ(faults_of(text), wanted) << text;
 }
@@ -154,7 +152,8 @@ TEST(YamlDocument, LimitsHoldForEachDocument) {
   EXPECT_EQ(faults_of(nested(yaml_depth_max)), "");
   EXPECT_EQ(faults_of(nested(yaml_depth_max + 1)),
             "1:35 the document is nested more than 32 deep\n");
-  EXPECT_EQ(faults_of(std::string(100'000, '[')), "1:1 the name of a field must be a text\n");
+  EXPECT_EQ(faults_of(std::string(100'000, '[')),
+            "1:33 the document is nested more than 32 deep\n");
   std::string many = "v: [";
   for (std::size_t i = 0; i < yaml_nodes_max; ++i) many += "1,";
   EXPECT_TRUE(faults_of(many + "]\n").ends_with("the document has more than 50000 values\n"));
@@ -173,6 +172,55 @@ TEST(YamlDocument, LimitsHoldForAFile) {
 TEST(YamlDocument, BillionLaughsAreRefusedAtTheFirst) {
   EXPECT_EQ(faults_of("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
             "1:4 anchors (&) are not read here; write the value out in each place\n");
+}
+
+// Each fills a document; what they cost is bench/yaml_bench.
+TEST(YamlDocument, HostileDocumentsAreRefusedWhereTheyBegin) {
+  const auto full = [](std::string_view part, std::string text) {
+    while (text.size() + part.size() <= yaml_document_bytes_max) text += part;
+    return text;
+  };
+  const std::pair<std::string, std::string> rows[] = {
+      {full("[", ""), "1:33 the document is nested more than 32 deep\n"},
+      {full("[\n", "v: "), "32:1 the document is nested more than 32 deep\n"},
+      {full("{a: ", ""), "1:129 the document is nested more than 32 deep\n"},
+      {full("- ", ""), "1:65 the document is nested more than 32 deep\n"},
+      {full("{", ""), "1:2 the name of a field must be a text\n"},
+      {full("? ", ""), "1:3 the name of a field must be a text\n"},
+      {full("a: ", ""), "1:5 not YAML: mapping values are not allowed in this context\n"},
+      {full("*a, ", "v: ["), "1:5 not YAML: the referenced anchor is not defined\n"},
+      {full("&a ", "v: "),
+       "1:4 anchors (&) are not read here; write the value out in each place\n"},
+      {full("!a ", "v: "),
+       "1:4 tags (!) are not read here; leave it out, the field knows its type\n"},
+      {full("\nx", "a: 1\nv: \""),
+       "524285:2 not YAML: found unexpected end of stream while scanning a quoted scalar that "
+       "begins on line 2\n"}};
+  for (const auto& [text, wanted] : rows) EXPECT_EQ(faults_of(text), wanted) << text.substr(0, 20);
+}
+
+TEST(YamlDocument, AForgottenQuoteIsNamed) {
+  EXPECT_EQ(faults_of("name: x\nschedule: */5 * * * *\n"),
+            "2:11 not YAML: a text that begins with * needs quotes\n");
+  EXPECT_EQ(faults_of("name: x\nschedule: @every 5m\n"),
+            "2:11 not YAML: a text that begins with this character needs quotes\n");
+}
+
+TEST(YamlDocument, CharactersThatReadersDifferAboutAreWrittenAsEscapes) {
+  const std::pair<std::string, std::string> rows[] = {
+      {"\x7F", "\\u007F"},   {"\u0080", "\\u0080"}, {"\u0085", "\\u0085"}, {"\u009F", "\\u009F"},
+      {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}, {"\uFEFF", "\\uFEFF"}, {"\uFFFF", "\\uFFFF"}};
+  for (const auto& [character, escape] : rows) {
+    EXPECT_EQ(yaml_escape(character), escape);
+    EXPECT_EQ(faults_of("a: 1\nb: 'x" + character + "'\n"),
+              "2:6 readers of YAML differ about the character here; write it as " + escape +
+                  ", in a text in double quotes\n");
+    EXPECT_EQ(value_of("\"" + escape + "\""), json::serialize(json::string(character)));
+  }
+  for (const char* plain :
+       {"a", "\t", "\u00A0", "\u2027", "\u202A", "\uFEFE", "\uFFFD", "\U0001F600"})
+    EXPECT_FALSE(yaml_escape(plain)) << plain;
+  EXPECT_EQ(value_of("\"\\N\\_\""), json::serialize(json::string("\u0085\u00A0")));
 }
 
 }  // namespace

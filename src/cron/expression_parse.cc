@@ -105,6 +105,11 @@ class ExpressionParser {
   }
 
   static RareBox join_rare(const std::array<FieldValues, 7>& from) {
+    const bool any_year = from[6].values.all();
+    if (any_year && from[5].nth_weekdays == 0 && from[5].last_weekdays == 0 &&
+        from[3].nearest_weekdays == 0 && from[3].days_from_end == 0 && !from[3].last_working_day) {
+      return {};
+    }
     RareParts rare;
     for (std::size_t i = 0; i < rare.years.size(); ++i) rare.years[i] = from[6].values[i];
     rare.nth_weekdays = from[5].nth_weekdays;

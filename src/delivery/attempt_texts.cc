@@ -1,5 +1,6 @@
 #include "delivery/attempt_texts.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -20,7 +21,8 @@ AttemptTexts attempt_texts(const Delivery& delivery, Instant at) {
 
 std::string default_body(const AttemptTexts& texts) {
   return fmt::format(
-      R"({{"type":"cronally.run","job":"{}","run":"{}","scheduled_at":"{}","attempt":{}}})",
+      FMT_COMPILE(
+          R"({{"type":"cronally.run","job":"{}","run":"{}","scheduled_at":"{}","attempt":{}}})"),
       texts.values.job_id, texts.values.run_id, texts.values.scheduled_at, texts.values.attempt);
 }
 

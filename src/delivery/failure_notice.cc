@@ -47,8 +47,9 @@ std::vector<core::AttemptResult> NoticeSender::send(const std::vector<FailureNot
   if (notices.empty()) return results;
   std::vector<net::Submission> submissions;
   for (std::size_t i = 0; i < notices.size(); ++i) {
+    auto request = compose_notice(notices[i], clock_.wall(), user_agent_);
     submissions.push_back({.tag = i,
-                           .request = compose_notice(notices[i], clock_.wall(), user_agent_),
+                           .request = client_.written(std::move(request)),
                            .gate = std::make_shared<net::SendGate>()});
   }
   // The sink runs on the client's thread; the latch outlives it because every submission ends.

@@ -1,5 +1,6 @@
 #include "delivery/http_deliverer.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,11 +18,11 @@ namespace {
 
 // W3C Trace Context: one trace a run, one parent an attempt, sampled; both derived, so that a
 // receiver's trace leads back to the run.
-std::string traceparent(const Delivery& delivery, const AttemptTexts& texts) {
+std::string traceparent(const AttemptTexts& texts) {
   std::string trace = texts.values.run_id;
   std::erase(trace, '-');
   const Sha256 digest = sha256(trace + '/' + texts.values.attempt);
-  return fmt::format("00-{}-{}-01", trace, hex(as_bytes(digest).substr(0, 8)));
+  return fmt::format(FMT_COMPILE("00-{}-{}-01"), trace, hex(as_bytes(digest).substr(0, 8)));
 }
 
 bool takes_default_body(std::string_view method) {
@@ -97,7 +98,7 @@ std::vector<net::HttpHeader> own_headers(const Delivery& delivery, const Attempt
     out.push_back({"webhook-signature",
                    core::sign(*delivery.signing_key, values.run_id, texts.timestamp, body)});
   }
-  out.push_back({"traceparent", traceparent(delivery, texts)});
+  out.push_back({"traceparent", traceparent(texts)});
   return out;
 }
 
@@ -192,7 +193,7 @@ void HttpDeliverer::deliver(std::vector<Delivery> batch, std::shared_ptr<const D
     request.may_send = std::move(delivery.may_send);
     submissions.push_back({.tag = static_cast<std::uint64_t>(delivery.run_no.value),
                            .subtag = static_cast<std::uint32_t>(delivery.attempt),
-                           .request = std::move(request),
+                           .request = client_.written(std::move(request)),
                            .gate = std::move(delivery.gate)});
   }
   client_.submit(std::move(submissions), http_sink_of(std::move(sink)));

@@ -206,7 +206,9 @@ net::Submission SnsDeliverer::submission_of(Delivery&& delivery,
     request.headers.push_back({std::move(header.name), std::move(header.value)});
   const std::uint64_t tag = next_tag_++;
   sent_.emplace(tag, Sent{delivery.run_no, delivery.attempt, issue, at, offset, url});
-  return {.tag = tag, .request = std::move(request), .gate = std::move(delivery.gate)};
+  return {.tag = tag,
+          .request = parts_.client.written(std::move(request)),
+          .gate = std::move(delivery.gate)};
 }
 
 std::shared_ptr<const net::HttpSink> SnsDeliverer::http_sink_of(Sink sink) {

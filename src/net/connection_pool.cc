@@ -23,12 +23,12 @@ ConnectionPool::~ConnectionPool() {
   closed_.clear();
 }
 
-Result<const HttpOrigin*> ConnectionPool::enter(Exchange& exchange, std::string_view url) {
+Result<void> ConnectionPool::enter(Exchange& exchange, std::string_view url) {
   const auto destination = destination_of(url);
   if (!destination) return fail(destination.error());
   exchange.destination = *destination;
   ++exchange.destination->users;
-  return &exchange.destination->origin;
+  return {};
 }
 
 void ConnectionPool::abandon(Exchange& exchange, std::string error) {

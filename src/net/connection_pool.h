@@ -38,9 +38,8 @@ class ConnectionPool final : private Connection::Owner, private Timer {
                  Ended ended);
   ~ConnectionPool();
 
-  // Notes where an exchange goes; start() or leave() must follow. Error "invalid_url".
-  Result<const HttpOrigin*> enter(Exchange& exchange, std::string_view url);
-  void leave(const Exchange& exchange) { leave(*exchange.destination); }
+  // Notes where an exchange goes; start() must follow. Error "invalid_url".
+  Result<void> enter(Exchange& exchange, std::string_view url);
 
   // Takes an exchange whose request is written; its end is told later, by a turn() or an event.
   void start(Exchange& exchange) { waiting_.push_back(exchange); }

@@ -12,6 +12,7 @@
 
 #include "net/connection_pool.h"
 #include "net/http_date.h"
+#include "net/http_url.h"
 #include "net/request_writer.h"
 #include "runtime/clock.h"
 
@@ -28,6 +29,14 @@ std::string time_out_text(const Exchange& exchange) {
       exchange.first_byte_at ? " without a complete answer" : ", before anything was sent");
 }
 
+Result<std::string> wire_of(const HttpRequest& request, const std::string& user_agent) {
+  const auto target = read_target(request.url);
+  if (!target) return fail(target.error());
+  const auto origin = read_origin(origin_text(request.url));
+  if (!origin) return fail(origin.error());
+  return write_request(request, origin->host_header, *target, user_agent);
+}
+
 }  // namespace
 
 class HttpClient::Impl {
@@ -35,6 +44,7 @@ class HttpClient::Impl {
   Impl(HttpClientOptions options, const runtime::Clock& clock);
   ~Impl();
 
+  WrittenRequest written(HttpRequest request) const;
   void submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink);
   HttpClientStats stats() const { return {submitted_.load(), finished_.load(), pool_.opened()}; }
 
@@ -49,7 +59,7 @@ class HttpClient::Impl {
   std::vector<Queued> take_queue();
   void begin_queued();
   void begin(Submission submission, const Sink& sink);
-  Result<void> take(Exchange& exchange, const HttpRequest& request);
+  Result<void> take(Exchange& exchange, WrittenRequest& request);
   Exchange& new_exchange();
   void finish(Exchange& exchange, Ending ending);
   void tell_sinks();
@@ -97,6 +107,20 @@ HttpClient::Impl::~Impl() {
   thread_.join();
 }
 
+WrittenRequest HttpClient::Impl::written(HttpRequest request) const {
+  WrittenRequest out{.timeout = std::max<Duration>(request.timeout, std::chrono::milliseconds{1}),
+                     .fresh_connection = request.fresh_connection,
+                     .head = request.method == "HEAD",
+                     .may_send = std::move(request.may_send)};
+  if (auto wire = wire_of(request, options_.user_agent)) {
+    out.wire = std::move(*wire);
+  } else {
+    out.fault = std::move(wire.error().message);
+  }
+  out.url = std::move(request.url);
+  return out;
+}
+
 void HttpClient::Impl::submit(std::vector<Submission> batch, Sink sink) {
   if (batch.empty()) return;
   submitted_ += batch.size();
@@ -142,33 +166,25 @@ void HttpClient::Impl::begin_queued() {
 
 void HttpClient::Impl::begin(Submission submission, const Sink& sink) {
   Exchange& exchange = new_exchange();
-  HttpRequest& request = submission.request;
+  WrittenRequest& request = submission.request;
   exchange.tag = submission.tag;
   exchange.subtag = submission.subtag;
   exchange.gate = std::move(submission.gate);
   exchange.sink = sink;
   exchange.may_send = std::move(request.may_send);
-  exchange.timeout = std::max<Duration>(request.timeout, std::chrono::milliseconds{1});
+  exchange.timeout = request.timeout;
   exchange.fresh = request.fresh_connection;
-  exchange.head = request.method == "HEAD";
+  exchange.head = request.head;
   if (auto taken = take(exchange, request); !taken) {
     return finish(exchange, {.fate = Fate::not_sent, .error = std::move(taken.error().message)});
   }
   loop_.set(exchange, loop_.now() + exchange.timeout);
 }
 
-// The error says why it cannot be written as HTTP; then nobody has heard of it.
-Result<void> HttpClient::Impl::take(Exchange& exchange, const HttpRequest& request) {
-  const auto target = read_target(request.url);
-  if (!target) return fail(target.error());
-  const auto origin = pool_.enter(exchange, request.url);
-  if (!origin) return fail(origin.error());
-  auto wire = write_request(request, (*origin)->host_header, *target, options_.user_agent);
-  if (!wire) {
-    pool_.leave(exchange);
-    return fail(std::move(wire.error()));
-  }
-  exchange.wire = std::move(*wire);
+Result<void> HttpClient::Impl::take(Exchange& exchange, WrittenRequest& request) {
+  if (!request.fault.empty()) return fail("not_sent", std::move(request.fault));
+  if (auto entered = pool_.enter(exchange, request.url); !entered) return entered;
+  exchange.wire = std::move(request.wire);
   pool_.start(exchange);
   return {};
 }
@@ -235,6 +251,10 @@ void HttpClient::Impl::abandon_all() {
 HttpClient::HttpClient(HttpClientOptions options, const runtime::Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
 HttpClient::~HttpClient() = default;
+
+WrittenRequest HttpClient::written(HttpRequest request) const {
+  return impl_->written(std::move(request));
+}
 
 void HttpClient::submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink) {
   impl_->submit(std::move(batch), std::move(sink));

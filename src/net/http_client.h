@@ -71,10 +71,21 @@ struct Finished {
   HttpResult result;
 };
 
+// A request as HttpClient::written() wrote it: what its thread still needs of it.
+struct WrittenRequest {
+  std::string url;
+  std::string wire;   // the bytes of the request
+  std::string fault;  // not empty: it cannot be written as HTTP; then nobody hears of it
+  Duration timeout{};
+  bool fresh_connection = false;
+  bool head = false;  // the method is HEAD
+  std::function<bool()> may_send{};
+};
+
 struct Submission {
   std::uint64_t tag = 0;  // the caller's own, given back
   std::uint32_t subtag = 0;
-  HttpRequest request;
+  WrittenRequest request;
   std::shared_ptr<SendGate> gate{};  // serves this request only; null: nobody withdraws it
 };
 
@@ -105,6 +116,10 @@ class HttpClient {
   // Ends every request under way (fate unknown if started, else not_sent), calls the sinks, and
   // joins the thread.
   ~HttpClient();
+
+  // Writes a request for submit(), on the caller's thread: its many texts end where they began,
+  // which is cheap, and one goes on.
+  WrittenRequest written(HttpRequest request) const;
 
   // Takes requests over; never blocks. Each yields exactly one Finished at `sink`. How many may
   // be open per destination is the caller's to limit.

@@ -80,7 +80,8 @@ TEST(HttpClientDns, ASilentNameServerDelaysNobodyElse) {
     HttpClient client{{}, clock};
     const auto submit = [&](std::uint64_t tag, std::string url, Duration timeout) {
       std::vector<Submission> batch;
-      batch.push_back({.tag = tag, .request = {.url = std::move(url), .timeout = timeout}});
+      batch.push_back(
+          {.tag = tag, .request = client.written({.url = std::move(url), .timeout = timeout})});
       client.submit(std::move(batch), sink);
     };
     submit(1, "http://a.silent.test/", 30ms);

@@ -29,7 +29,8 @@ class Sending {
 
   void submit(HttpRequest request, std::shared_ptr<SendGate> gate = nullptr) {
     std::vector<Submission> batch;
-    batch.push_back({.tag = next_++, .request = std::move(request), .gate = std::move(gate)});
+    batch.push_back(
+        {.tag = next_++, .request = client.written(std::move(request)), .gate = std::move(gate)});
     client.submit(std::move(batch), sink_);
   }
   HttpResult wait(std::uint64_t tag) {

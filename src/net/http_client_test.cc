@@ -398,7 +398,7 @@ TEST(HttpClient, ItsEndTellsOfEveryRequestUnderWay) {
     const runtime::SystemClock clock;
     HttpClient client{{}, clock};
     std::vector<Submission> batch;
-    batch.push_back({.tag = 1, .request = {.url = silent.url()}, .gate = gate});
+    batch.push_back({.tag = 1, .request = client.written({.url = silent.url()}), .gate = gate});
     client.submit(std::move(batch), sink);
     while (gate->state() == SendGate::State::pending) std::this_thread::yield();
   }

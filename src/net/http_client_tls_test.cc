@@ -116,7 +116,7 @@ HttpResult exchange(const std::string& url, HttpClientOptions options) {
   std::promise<HttpResult> result;
   HttpClient client{std::move(options), clock};
   std::vector<Submission> batch;
-  batch.push_back({.request = {.url = url, .timeout = 5s}});
+  batch.push_back({.request = client.written({.url = url, .timeout = 5s})});
   client.submit(std::move(batch),
                 std::make_shared<const HttpSink>([&](std::vector<Finished>&& finished) {
                   result.set_value(std::move(finished.at(0).result));
@@ -169,7 +169,8 @@ TEST(HttpClientTls, ASecondConnectionResumesTheSessionOfTheFirst) {
     for (const bool fresh : {false, true, false}) {  // the third goes on the first connection
       std::promise<HttpResult> result;
       std::vector<Submission> batch;
-      batch.push_back({.request = {.url = listener.url(), .fresh_connection = fresh}});
+      batch.push_back(
+          {.request = client.written({.url = listener.url(), .fresh_connection = fresh})});
       client.submit(std::move(batch),
                     std::make_shared<const HttpSink>([&](std::vector<Finished>&& finished) {
                       result.set_value(std::move(finished.at(0).result));

@@ -107,6 +107,7 @@ void RequestReader::read_head(std::string_view block) {
     return refuse(std::move(*refusal));
   }
   head_ = request_.method == "HEAD";
+  request_.head = head_;
   if (head_) request_.method = "GET";
   request_.target = std::string{origin_form(request_.target)};
   const std::size_t question = std::min(request_.target.find('?'), request_.target.size());

@@ -47,6 +47,7 @@ struct Request {
   std::string body;
   std::string remote;         // address of the peer, for example "127.0.0.1" or "::1"
   SteadyInstant received_at;  // when the request was complete: what a long poll counts from
+  bool head = false;          // it was a HEAD
 };
 
 struct Response {

@@ -1,18 +1,21 @@
 #include "net/request_writer.h"
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "net/http_framing.h"
 
 namespace cronally::net {
 namespace {
 
+// To the end in any case: without a way out the compiler looks at many bytes at a time.
 bool has_control(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) {
+  bool found = false;
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\t') || byte == 0x7f;
-  });
+    found |= (byte < 0x20 && c != '\t') || byte == 0x7f;
+  }
+  return found;
 }
 
 bool tells_length(const HttpRequest& request) {
@@ -20,10 +23,25 @@ bool tells_length(const HttpRequest& request) {
          request.method == "PATCH";
 }
 
-bool is_framing(std::string_view name) {
-  constexpr std::array<std::string_view, 4> names{"connection", "content-length", "expect",
-                                                  "transfer-encoding"};
-  return std::ranges::any_of(names, [&](std::string_view each) { return equal_names(each, name); });
+// What a field means to the message as a whole.
+enum class Role : std::uint8_t { none, host, accept, user_agent, framing };
+
+Role role_of(std::string_view name) {
+  struct Row {
+    std::string_view name;
+    Role role;
+  };
+  constexpr std::array<Row, 7> rows{{{"host", Role::host},
+                                     {"accept", Role::accept},
+                                     {"user-agent", Role::user_agent},
+                                     {"connection", Role::framing},
+                                     {"content-length", Role::framing},
+                                     {"expect", Role::framing},
+                                     {"transfer-encoding", Role::framing}}};
+  for (const Row& row : rows) {
+    if (row.name.size() == name.size() && equal_names(row.name, name)) return row.role;
+  }
+  return Role::none;
 }
 
 void add_field(std::string& out, std::string_view name, std::string_view value) {
@@ -48,9 +66,10 @@ Result<std::string> write_request(const HttpRequest& request, std::string_view h
   bool named = false;
   for (const HttpHeader& field : request.headers) {
     sound = sound && is_token(field.name) && !has_control(field.value);
-    accepts |= equal_names(field.name, "accept");
-    named |= equal_names(field.name, "user-agent");
-    if (equal_names(field.name, "host")) host = field.value;
+    const Role role = role_of(field.name);
+    accepts |= role == Role::accept;
+    named |= role == Role::user_agent;
+    if (role == Role::host) host = field.value;
   }
   if (!sound) {
     return fail("malformed",
@@ -62,7 +81,8 @@ Result<std::string> write_request(const HttpRequest& request, std::string_view h
   add_field(out, "Host", host);
   if (!accepts) add_field(out, "Accept", "*/*");
   for (const HttpHeader& field : request.headers) {
-    if (is_framing(field.name) || equal_names(field.name, "host")) continue;
+    const Role role = role_of(field.name);
+    if (role == Role::framing || role == Role::host) continue;
     add_field(out, field.name, field.value);
   }
   if (!named && !user_agent.empty()) add_field(out, "User-Agent", user_agent);

@@ -1,7 +1,9 @@
 #include "scheduler/driver.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -14,6 +16,7 @@
 #include "runtime/supervise.h"
 #include "scheduler/delivery_cache.h"
 #include "scheduler/inbox.h"
+#include "scheduler/lease_holder.h"
 #include "scheduler/ledger_watch.h"
 
 namespace cronally::scheduler {
@@ -64,6 +67,8 @@ class Driver::Impl {
         planner_(options.planner),
         cache_(parts.database, parts.vault, parts.clock),
         watch_(parts.metrics),
+        leases_(std::make_shared<LeaseHolder>(options.node, options.lease_ttl,
+                                              parts.database.spine(), parts.clock, *inbox_)),
         sink_(std::make_shared<delivery::DeliverySink>(
             [inbox = inbox_](std::vector<core::AttemptEnded>&& ended) {
               inbox->post(std::move(ended));
@@ -83,6 +88,7 @@ class Driver::Impl {
   void run_machine(const std::stop_token& stop);
   std::vector<core::Event> take_events(const std::stop_token& stop);
   void step(core::Event event);
+  void perform_all(core::Event event);
   void hand_over();
   void note_ended(const core::AttemptEnded& ended);
   void perform(core::Commit&& action);
@@ -93,13 +99,17 @@ class Driver::Impl {
 
   // reader thread
   void run_reader(const std::stop_token& stop);
-  void serve_sends(std::vector<AwaitedSend> sends);
+  void take_work(const std::stop_token& stop);
+  void serve_sends(std::vector<AwaitedSend>& waiting);
   void deliver(std::vector<delivery::Delivery> batch);
   delivery::Delivery delivery_of(const core::Send& send, const DeliveryCache::Found& found,
                                  std::shared_ptr<delivery::SendGate> gate) const;
+  std::function<bool()> last_look(const core::OpenRun& run) const;
 
-  // changes thread
+  // changes thread, and start()
   void run_changes(const std::stop_token& stop);
+  void own_granted();
+  void own(const LeaseHolder::Granted& granted);
   void look_at_zones();
   std::size_t recompile(ShardNo shard);
   void post_zones();
@@ -122,6 +132,7 @@ class Driver::Impl {
   LedgerWatch watch_;
   // A request may end when the driver has gone; a commit is waited for.
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  const std::shared_ptr<LeaseHolder> leases_;
   const std::shared_ptr<const delivery::DeliverySink> sink_;
   std::mutex commits_mutex_;
   std::condition_variable commits_ended_;
@@ -139,6 +150,7 @@ class Driver::Impl {
   std::mutex reader_mutex_;
   std::condition_variable_any reader_filled_;
   ReaderWork reader_work_;
+  ReaderWork reading_;  // the reader's: what an outage interrupts is done when it is over
 
   std::mutex drained_mutex_;
   std::condition_variable drained_changed_;
@@ -147,6 +159,7 @@ class Driver::Impl {
 
   Instant resume_at_{};                                 // set by start()
   std::vector<std::pair<ShardNo, std::int64_t>> seen_;  // changes thread, after start()
+  std::vector<LeaseHolder::Granted> unread_;            // as `seen_`
   std::uint64_t zones_replaced_ = 0;                    // as `seen_`, and so are the next two
   std::size_t zones_unreadable_ = 0;
   SteadyInstant zones_looked_at_{};
@@ -157,27 +170,14 @@ class Driver::Impl {
 
 void Driver::Impl::start() {
   parts_.health.expect("scheduler");
-  core::ShardsAcquired event{.random_seed = runtime::random_u64()};
   zones_replaced_ = parts_.compiler.zones_replaced();
   zones_looked_at_ = parts_.clock.steady();
-  const auto acquired = parts_.database.spine().acquire(options_.node, [&](store::JobPlan&& plan) {
-    event.jobs.push_back(parts_.compiler.compile(plan));
-    zones_unreadable_ += JobCompiler::unreadable(plan, event.jobs.back()) ? 1 : 0;
-  });
-  resume_at_ = acquired.resume_at;
-  event.fence = acquired.fence;
-  event.shards.reserve(acquired.shards.size());
-  for (const auto& shard : acquired.shards) {
-    event.shards.push_back({shard.no, shard.cursor, shard.change});
-    seen_.emplace_back(shard.no, shard.change);
+  leases_->beat();
+  if (!leases_->endless()) {
+    supervisor_.spawn("leases", [this](std::stop_token stop) { leases_->run(stop); });
   }
+  own_granted();
   post_zones();
-  log::info("scheduler", "shards acquired",
-            {{"node", options_.node},
-             {"fence", acquired.fence},
-             {"shards", acquired.shards.size()},
-             {"jobs", event.jobs.size()}});
-  inbox_->post(std::move(event));
   supervisor_.spawn("machine", [this](std::stop_token stop) { run_machine(stop); });
   supervisor_.spawn("reader", [this](std::stop_token stop) { run_reader(stop); });
   supervisor_.spawn("changes", [this](std::stop_token stop) { run_changes(stop); });
@@ -187,6 +187,7 @@ bool Driver::Impl::drain(Duration timeout) {
   parts_.health.failing("scheduler", "stopping: nothing new is claimed");
   draining_ = true;
   inbox_->post(core::DrainStarted{});
+  leases_->drain();
   std::unique_lock lock(drained_mutex_);
   return drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
 }
@@ -226,7 +227,7 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
       step(std::move(event));
     }
     // Set back, the clock does not reach the time to wake for long: the machine says what it holds.
-    const Instant wall = parts_.clock.wall();
+    const Instant wall = leases_->now().wall;
     const bool set_back = wall < std::exchange(looked_at_, wall);
     if (wall >= wake_at_ || set_back) step(core::Woke{});
     hand_over();
@@ -237,14 +238,21 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
 
 // Waits for events, or until the machine wants to look at the clock.
 std::vector<core::Event> Driver::Impl::take_events(const std::stop_token& stop) {
-  const Duration left = parts_.clock.sleep_for(wake_at_ - parts_.clock.wall());
+  const Duration left = parts_.clock.sleep_for(wake_at_ - leases_->now().wall);
   return inbox_->take(stop, std::min<Duration>(left, look_at_clock_every));
 }
 
+// What is not trusted any more goes before anything else is looked at.
 void Driver::Impl::step(core::Event event) {
+  if (const auto gone = leases_->expired(); gone.any()) perform_all(core::ShardsLost{gone});
+  if (auto* granted = std::get_if<core::ShardsAcquired>(&event)) leases_->retain_held(*granted);
+  perform_all(std::move(event));
+}
+
+void Driver::Impl::perform_all(core::Event event) {
   if (auto* ended = std::get_if<core::AttemptEnded>(&event)) note_ended(*ended);
   if (std::holds_alternative<core::Woke>(event)) wake_at_ = instant_max;
-  auto actions = planner_.step(parts_.clock.now(), std::move(event));
+  auto actions = planner_.step(leases_->now(), std::move(event));
   for (auto& action : actions) {
     std::visit(Match{
                    [this](core::Commit& commit) { perform(std::move(commit)); },
@@ -366,6 +374,8 @@ void Driver::Impl::flush_reads() {
     move_into(reader_work_.reads, reads_);
     move_into(reader_work_.sends, awaited_);
     move_into(reader_work_.prepares, prepares_);
+    // Rows of neighbours share pages.
+    std::ranges::sort(reader_work_.prepares);
   }
   reader_filled_.notify_one();
 }
@@ -373,38 +383,44 @@ void Driver::Impl::flush_reads() {
 // ---- reader -----------------------------------------------------------------------------------
 
 void Driver::Impl::run_reader(const std::stop_token& stop) {
+  auto& spine = parts_.database.spine();
   while (!stop.stop_requested()) {
-    ReaderWork work;
-    {
-      std::unique_lock lock(reader_mutex_);
-      reader_filled_.wait(lock, stop, [this] { return !reader_work_.empty(); });
-      work.releases.swap(reader_work_.releases);
-      work.reads.swap(reader_work_.reads);
-      work.sends.swap(reader_work_.sends);
-      auto& waiting = reader_work_.prepares;
-      auto portion = std::min(waiting.size(), deliverables_per_read);
-      work.prepares.assign(waiting.begin(), waiting.begin() + static_cast<long>(portion));
-      waiting.erase(waiting.begin(), waiting.begin() + static_cast<long>(portion));
+    if (reading_.empty()) take_work(stop);
+    for (; !reading_.releases.empty(); reading_.releases.erase(reading_.releases.begin())) {
+      spine.release(options_.node, reading_.releases.front());
+      leases_->released(reading_.releases.front());
     }
-    for (const auto& release : work.releases) {
-      parts_.database.spine().release(options_.node, release);
-    }
-    if (!work.sends.empty()) serve_sends(std::move(work.sends));
-    for (const auto& read : work.reads) {
-      auto runs = parts_.database.spine().read_open_runs(read.shards, read.until, read.limit);
+    if (!reading_.sends.empty()) serve_sends(reading_.sends);
+    for (; !reading_.reads.empty(); reading_.reads.erase(reading_.reads.begin())) {
+      const auto& read = reading_.reads.front();
+      auto runs = spine.read_open_runs(read.shards, read.until, read.limit);
       bool complete = runs.size() < read.limit;
       inbox_->post(
           core::RunsRead{.read = read.read, .runs = std::move(runs), .complete = complete});
     }
-    cache_.prepare(work.prepares);
+    cache_.prepare(std::exchange(reading_.prepares, {}));
   }
 }
 
-void Driver::Impl::serve_sends(std::vector<AwaitedSend> sends) {
+void Driver::Impl::take_work(const std::stop_token& stop) {
+  std::unique_lock lock(reader_mutex_);
+  reader_filled_.wait(lock, stop, [this] { return !reader_work_.empty(); });
+  reading_.releases.swap(reader_work_.releases);
+  reading_.reads.swap(reader_work_.reads);
+  reading_.sends.swap(reader_work_.sends);
+  auto& waiting = reader_work_.prepares;
+  auto portion = std::min(waiting.size(), deliverables_per_read);
+  reading_.prepares.assign(waiting.begin(), waiting.begin() + static_cast<long>(portion));
+  waiting.erase(waiting.begin(), waiting.begin() + static_cast<long>(portion));
+}
+
+// Takes them when their definitions are at hand: during an outage they wait.
+void Driver::Impl::serve_sends(std::vector<AwaitedSend>& waiting) {
   std::vector<DeliveryCache::Key> keys;
-  keys.reserve(sends.size());
-  for (const auto& one : sends) keys.emplace_back(one.send.run.job, one.send.revision);
+  keys.reserve(waiting.size());
+  for (const auto& one : waiting) keys.emplace_back(one.send.run.job, one.send.revision);
   const auto found = cache_.load(keys);
+  auto sends = std::exchange(waiting, {});
   std::vector<delivery::Delivery> batch;
   std::vector<core::AttemptEnded> failed;
   for (std::size_t i = 0; i < sends.size(); ++i) {
@@ -442,7 +458,16 @@ delivery::Delivery Driver::Impl::delivery_of(const core::Send& send,
           .definition = found.job->definition,
           .secret_headers = found.job->secret_headers,
           .signing_key = found.signing_key,
-          .gate = std::move(gate)};
+          .gate = std::move(gate),
+          .may_send = last_look(send.run)};
+}
+
+// Empty where the lease ends with the process.
+std::function<bool()> Driver::Impl::last_look(const core::OpenRun& run) const {
+  if (leases_->endless()) return {};
+  return [leases = leases_, lease = core::Lease{run.shard, run.fence}] {
+    return leases->may_send(lease);
+  };
 }
 
 // ---- changes ----------------------------------------------------------------------------------
@@ -450,6 +475,7 @@ delivery::Delivery Driver::Impl::delivery_of(const core::Send& send,
 void Driver::Impl::run_changes(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     look_at_zones();
+    own_granted();
     auto changes = parts_.database.spine().wait_for_changes(seen_, changes_wait);
     if (changes.jobs.empty() && changes.requested.empty() && changes.seen.empty()) continue;
     core::ChangesRead event{.requested = std::move(changes.requested), .seen = changes.seen};
@@ -462,6 +488,47 @@ void Driver::Impl::run_changes(const std::stop_token& stop) {
     }
     inbox_->post(std::move(event));
   }
+}
+
+// During an outage they wait; what was lost by then is not handed over.
+void Driver::Impl::own_granted() {
+  for (auto& granted : leases_->take_granted()) unread_.push_back(granted);
+  for (; !unread_.empty(); unread_.erase(unread_.begin())) own(unread_.front());
+}
+
+// Reads what the machine starts these shards from, and hands it over if they are still held.
+void Driver::Impl::own(const LeaseHolder::Granted& granted) {
+  core::ShardsAcquired event{.fence = granted.fence,
+                             .random_seed = runtime::random_u64(),
+                             .sent_until = leases_->sent_until(granted)};
+  std::mutex mutex;
+  const auto read =
+      parts_.database.spine().read_shards(granted.shards, [&](std::vector<store::JobPlan>&& plans) {
+        std::size_t unreadable = 0;
+        std::vector<core::PlannedJob> jobs;
+        jobs.reserve(plans.size());
+        for (const auto& plan : plans) {
+          jobs.push_back(parts_.compiler.compile(plan));
+          unreadable += JobCompiler::unreadable(plan, jobs.back()) ? 1 : 0;
+        }
+        std::lock_guard lock(mutex);
+        std::ranges::move(jobs, std::back_inserter(event.jobs));
+        zones_unreadable_ += unreadable;
+      });
+  // Endless: all are read before the threads start.
+  if (leases_->endless()) resume_at_ = read.resume_at;
+  event.shards.reserve(read.shards.size());
+  for (const auto& shard : read.shards) {
+    event.shards.push_back({shard.no, shard.cursor, shard.change});
+    std::erase_if(seen_, [&](const auto& known) { return known.first == shard.no; });
+    seen_.emplace_back(shard.no, shard.change);
+  }
+  log::info("scheduler", "shards acquired",
+            {{"node", options_.node},
+             {"fence", granted.fence},
+             {"shards", read.shards.size()},
+             {"jobs", event.jobs.size()}});
+  leases_->post_acquired(std::move(event));
 }
 
 // Compiles the jobs anew when tzdata was replaced under the running server. A job whose schedule

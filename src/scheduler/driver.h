@@ -3,7 +3,8 @@
 // Threads (each with a name, ended by stop()):
 //   machine   takes events from the inbox, steps the planner, performs its actions
 //   reader    reads open runs and deliverables; hands sends over whose definition was not at hand
-//   changes   waits for changed jobs and requested runs
+//   changes   waits for changed jobs and requested runs; reads the shards that were granted
+//   leases    heartbeats, where leases end (scheduler/lease_holder)
 // The store's writer and the deliverer call back into the inbox.
 #pragma once
 
@@ -25,6 +26,7 @@ namespace cronally::scheduler {
 struct DriverOptions {
   NodeId node;
   core::PlannerOptions planner;
+  Duration lease_ttl = core::lease_ttl_default;  // where several nodes share the store
 };
 
 // What a driver works with; all of it outlives the driver.

@@ -45,10 +45,13 @@ bool JobCompiler::unreadable(const store::JobPlan& plan, const core::PlannedJob&
 }
 
 core::DestinationNo JobCompiler::destination(const std::string& stored) {
-  const std::string origin = endpoints_.origin(stored);
+  std::string origin = endpoints_.origin(stored);
   std::lock_guard lock(mutex_);
-  auto next = static_cast<core::DestinationNo>(destinations_.size());
-  return destinations_.try_emplace(origin, next).first->second;
+  if (const auto known = destinations_.find(origin); known != destinations_.end()) {
+    return known->second;
+  }
+  const auto next = static_cast<core::DestinationNo>(destinations_.size());
+  return destinations_.try_emplace(std::move(origin), next).first->second;
 }
 
 }  // namespace cronally::scheduler

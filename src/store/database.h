@@ -9,10 +9,13 @@
 //  * Secrets come and go sealed; the store never sees a plain value.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -104,15 +107,18 @@ class Spine {
   // SQLite: nothing happens, its lease ends with the process.
   virtual void release(NodeId node, const core::Release& what) = 0;
 
-  // Reads what the machine starts these shards from; call it after they are granted. Each job is
-  // handed to `each` before this returns, one by one and perhaps from another thread: a million
-  // plans side by side would be half a gigabyte. Runs requested in these shards are told once more
-  // by wait_for_changes.
-  virtual ShardsRead read_shards(const ShardSet& shards,
-                                 const std::function<void(JobPlan&&)>& each) = 0;
+  // Reads what the machine starts these shards from; call it after they are granted. The jobs are
+  // handed to `take` before this returns, in portions and from several threads at once: a million
+  // plans side by side would be half a gigabyte, and compiling them takes as long as reading them.
+  // What `take` throws, this throws. Runs requested in these shards are told once more by
+  // wait_for_changes.
+  using TakePlans = std::function<void(std::vector<JobPlan>&&)>;
+  virtual ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) = 0;
+  // The same with the jobs side by side, in ShardsRead::jobs.
+  ShardsRead read_shards(const ShardSet& shards);
 
   // The start of a store's only node: every shard under a new fence, and what it starts from.
-  Acquisition acquire(NodeId node, const std::function<void(JobPlan&&)>& each);
+  Acquisition acquire(NodeId node, const TakePlans& take);
   // The same with the jobs side by side, in Acquisition::jobs.
   Acquisition acquire(NodeId node);
 
@@ -160,6 +166,9 @@ struct JobDraft {
   JobId id;
   core::JobDefinition definition;
   std::vector<NewSecret> secrets;  // those of definition.target that are new
+  // What API v1 shall call it from now on (kept as Job::v1_name, if it is not the definition's
+  // name). Without one, what v1 calls it stays for as long as the definition's name does.
+  std::optional<std::string> v1_name{};
 };
 
 enum class Existing : std::uint8_t { fail, replace };
@@ -201,7 +210,8 @@ class Jobs {
 
   // Writes revision expected + 1. Codes: "not_found", "revision_conflict" (the newest is not
   // `expected`), "name_taken". `draft.id` names the job. The effective anchor stays unless the
-  // schedule text changed or the definition gives one. No difference: no new revision.
+  // schedule text changed or the definition gives one. No difference: no new revision (what API v1
+  // calls the job is no part of it, and is written all the same).
   virtual Result<core::Job> change_job(AccountNo account, JobDraft draft, Revision expected) = 0;
 
   // Codes: "not_found", "revision_conflict" (only with `expected`). The answer's `change` is what
@@ -209,7 +219,7 @@ class Jobs {
   virtual Result<core::Job> delete_job(AccountNo account, JobId job,
                                        std::optional<Revision> expected) = 0;
 
-  // True once the shard's owner has committed having seen `change`; false after `timeout`.
+  // True once the owner committed having seen `change` or its lease is over; false after `timeout`.
   virtual bool await_seen(ShardNo shard, std::int64_t change, Duration timeout) = 0;
 
   virtual std::optional<core::Job> find_job(AccountNo account, JobId job) = 0;
@@ -259,12 +269,20 @@ struct FailureWebhook {
   std::vector<std::pair<std::string, SecretId>> secret_headers;
 };
 
+// Who signs requests instead of carrying a token (core/v1_signature).
+struct ApiCredentials {
+  ApiKey key;
+  std::string sealed_secret;  // base64; context: core::api_secret_context(account)
+};
+
 struct Account {
   AccountNo no;
   AccountId id;
   std::string name;
   std::string sealed_signing_secret;  // context: "account|<id>"
   std::optional<FailureWebhook> failure_webhook;
+  std::string email{};  // empty: none
+  std::optional<ApiCredentials> api{};
 };
 
 struct Token {
@@ -292,7 +310,19 @@ class Accounts {
   virtual std::optional<Principal> authenticate(std::string_view token_digest) = 0;
 
   virtual Account account(AccountNo account) = 0;
-  // Secrets that the webhook no longer names are erased; without a webhook, waiting notices too.
+  virtual std::optional<Account> find_account(ApiKey key) = 0;
+  virtual std::optional<Account> find_account(AccountId id) = 0;
+  // Letters compare without case.
+  virtual std::optional<Account> find_account(std::string_view email) = 0;
+  // Another account, with its email and credentials, and no token; its number is given. Codes:
+  // "email_taken".
+  virtual Result<Account> create_account(const Account& account) = 0;
+  // What was signed with the credentials before is refused from here on. Codes: "not_found".
+  virtual Result<void> rotate_credentials(AccountNo account, const ApiCredentials& fresh) = 0;
+  // Jobs that are not deleted.
+  virtual std::int64_t job_count(AccountNo account) = 0;
+  // Name, signing secret and webhook; not the rest. Secrets that the webhook no longer names are
+  // erased; without a webhook, waiting notices too.
   virtual void change_account(const Account& changed, const std::vector<NewSecret>& secrets) = 0;
 
   virtual std::vector<Token> tokens(AccountNo account) = 0;

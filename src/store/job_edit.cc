@@ -12,6 +12,11 @@ using Change = core::Replan::Change;
 
 Instant anchor_at(Instant stamp) { return std::chrono::floor<std::chrono::milliseconds>(stamp); }
 
+// What v1 is to call a job of this name.
+std::optional<std::string> v1_name_of(std::optional<std::string> wanted, const std::string& name) {
+  return wanted == name ? std::nullopt : std::move(wanted);
+}
+
 }  // namespace
 
 core::Job job_of(AccountNo account, JobDraft draft, Instant stamp) {
@@ -23,6 +28,7 @@ core::Job job_of(AccountNo account, JobDraft draft, Instant stamp) {
                 .created_at = stamp,
                 .updated_at = stamp};
   job.anchor = job.definition.anchor.value_or(anchor_at(stamp));
+  job.v1_name = v1_name_of(std::move(draft.v1_name), job.definition.name);
   return job;
 }
 
@@ -47,6 +53,11 @@ core::Job next_revision(core::Job job, core::JobDefinition definition, Instant s
   job.definition = std::move(definition);
   ++job.revision;
   return job;
+}
+
+std::optional<std::string> v1_name_after(const core::Job& job, const JobDraft& draft) {
+  if (!draft.v1_name && job.definition.name == draft.definition.name) return job.v1_name;
+  return v1_name_of(draft.v1_name, draft.definition.name);
 }
 
 RunId id_at(RunId id, Instant due) {

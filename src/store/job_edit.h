@@ -10,7 +10,8 @@
 
 namespace cronally::store {
 
-// A job that is made of a draft at `stamp`; its number and its change number are the store's.
+// A job that is made of a draft at `stamp`, under the name that v1 shall call it by; its number and
+// its change number are the store's.
 core::Job job_of(AccountNo account, JobDraft draft, Instant stamp);
 
 // What `after` makes of the job: nullopt where nothing differs.
@@ -20,6 +21,9 @@ std::optional<core::Replan::Change> change_between(const core::JobDefinition& be
 // The job's next revision, made at `stamp`; the change number is the store's. The effective anchor
 // stays unless the schedule changed or the definition gives one.
 core::Job next_revision(core::Job job, core::JobDefinition definition, Instant stamp);
+
+// What v1 calls the job once the draft is written (core::Job::v1_name).
+std::optional<std::string> v1_name_after(const core::Job& job, const JobDraft& draft);
 
 // The id of a run asked for by hand, made anew to carry its due.
 RunId id_at(RunId id, Instant due);

@@ -76,10 +76,11 @@ core::Job job_row(const Row& row) {
           .anchor = row.instant(5),
           .created_at = row.instant(6),
           .updated_at = row.instant(7),
-          .change = row.integer(8)};
+          .change = row.integer(8),
+          .v1_name = row.null(10) ? std::nullopt : std::optional(row.text(10))};
 }
 
-// account(s)_read
+// account*_read, account_by_*
 template <class Row>
 Account account_row(const Row& row) {
   Account account{.no = {row.integer(0)},
@@ -87,6 +88,8 @@ Account account_row(const Row& row) {
                   .name = row.text(2),
                   .sealed_signing_secret = row.text(3)};
   if (!row.null(4)) account.failure_webhook = {row.text(4), read_headers(row.text(5))};
+  if (!row.null(6)) account.email = row.text(6);
+  if (!row.null(7)) account.api = {ApiKey{row.uuid(7)}, row.text(8)};
   return account;
 }
 

@@ -7,13 +7,17 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/hmac.h"
+#include "core/definition_json.h"
 #include "runtime/clock_manual.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/open.h"
+#include "store/sqlite/sql.h"
 #include "tests/conformance/temporary_directory.h"
 
 namespace cronally::store {
@@ -95,6 +99,51 @@ TEST_F(SqliteFiles, AreOneFileAfterAnOrderlyEnd) {
 
 TEST_F(SqliteFiles, NameTheEngine) {
   EXPECT_THAT(database->engine(), testing::StartsWith("SQLite 3."));
+}
+
+// ---- schemas ------------------------------------------------------------------------------------
+
+// As the first schema kept them: a job whose change is not planned, with a run that is open and
+// one that has ended.
+void write_first_schema(const std::filesystem::path& path) {
+  sqlite::Connection db(path, sqlite::Connection::Mode::write);
+  db.execute(std::string(sqlite::migrations()[0]));
+  for (int shard = 0; shard < shard_count; ++shard) {
+    db.use("shard_insert").bind(shard).bind(start).run();
+  }
+  db.execute(R"(
+    INSERT INTO meta VALUES (1, 1, 0, 0, 0, '', 0, 2, 2);
+    INSERT INTO account VALUES (1, zeroblob(16), 'old', x'00', NULL, '[]');
+    INSERT INTO job VALUES (1, zeroblob(16), 1, 7, 'old job', 2, 1, 2, 1, 0, 0, 0, 1000, '@never',
+                            'UTC', 0, 0, 0, 5, 1, 1, NULL, 0, 0, 1, 'http://127.0.0.1:9');
+    INSERT INTO run VALUES (1, x'01', 1, 7, 1, 0, '', 100, 100, 3, 0, 0, 1, 1, 100, 0, 0, 100, 200);
+    INSERT INTO run VALUES (2, zeroblob(16), 1, 7, 1, 0, '', 500, 500, 1, NULL, 0, 1, 1, 500, 0, 0,
+                            NULL, NULL);
+    PRAGMA user_version = 1)");
+}
+
+TEST_F(SqliteFiles, OfTheFirstSchemaAreBroughtToTheNewest) {
+  write_first_schema(copy);
+  auto opened = open(copy);
+  ASSERT_TRUE(opened);
+  const auto acquired = opened->spine().acquire(NodeId{});
+  ASSERT_THAT(acquired.jobs, testing::SizeIs(1));
+  RunFilter open_ones;
+  open_ones.state = core::RunState::claimed;
+  auto listed = opened->ledger().list_runs(account, open_ones);
+  ASSERT_TRUE(listed);
+  EXPECT_THAT(listed->items, testing::SizeIs(1));
+  // A change finds the job's open runs.
+  std::promise<core::BatchFate> told;
+  opened->spine().submit(
+      {acquired.fence,
+       {core::Replan{
+           .job = {1}, .shard = {7}, .revision = 2, .changed_at = instant_from_us(1000)}}},
+      [&](core::BatchFate fate) { told.set_value(std::move(fate)); });
+  ASSERT_TRUE(std::holds_alternative<core::BatchCommitted>(told.get_future().get()));
+  listed = opened->ledger().list_runs(account, open_ones);
+  ASSERT_TRUE(listed);
+  EXPECT_THAT(listed->items, testing::IsEmpty());
 }
 
 // ---- backup -------------------------------------------------------------------------------------
@@ -187,6 +236,65 @@ TEST_F(SqliteFiles, ABackupThatCannotBeMadeSaysWhere) {
     EXPECT_THAT(outage.what(), testing::HasSubstr("none/copy.db"));
   }
   create(1);  // the store goes on
+}
+
+// What a program left that knew the first schema alone: an account with its token, and a job.
+void write_first_schema(const std::filesystem::path& file, const core::JobDefinition& definition) {
+  sqlite::Connection db(file, sqlite::Connection::Mode::write);
+  db.execute("PRAGMA journal_mode = WAL");
+  db.execute(std::string(sqlite::migrations().front()));
+  db.use("meta_insert").bind(1).bind(start).bind(0).bind("boot").run();
+  for (int shard = 0; shard < shard_count; ++shard)
+    db.use("shard_insert").bind(shard).bind(start).run();
+  const std::string id(16, '1');
+  db.execute(
+      "INSERT INTO account VALUES (1, x'" + hex(id) +
+      "', 'default', x'5345414c', NULL, '[]');"
+      "INSERT INTO token VALUES (1, x'" +
+      hex(id) +
+      "', 1, 'admin', CAST('digest' AS BLOB), 1, 0);"
+      "INSERT INTO job VALUES (1, x'" +
+      hex(id) +
+      "', 1, 0, 'old', 1, 1, 1, 0, 0, 0, 0, 0, '@every "
+      "1s', 'UTC', 0, 0, 0, 5, 1000000, 300000000, NULL, 0, 3600000000, 1000, 'http://old:80');");
+  db.use("revision_insert")
+      .bind(1)
+      .bind(1)
+      .bind(core::write_definition(definition))
+      .bind("@every 1s")
+      .bind("UTC")
+      .bind(0)
+      .bind(0)
+      .bind("old")
+      .bind(0)
+      .run();
+  db.execute("PRAGMA user_version = 1");
+}
+
+TEST_F(SqliteFiles, ADatabaseOfTheFirstSchemaGoesOn) {
+  core::JobDefinition definition;
+  definition.name = "old";
+  definition.schedule = "@every 1s";
+  definition.target = core::HttpTarget{.url = "http://old/"};
+  write_first_schema(copy, definition);
+  for (int opened = 0; opened < 2; ++opened) {
+    database = open(copy);
+    auto principal = database->accounts().authenticate("digest");
+    ASSERT_TRUE(principal);
+    auto kept = database->accounts().account(principal->account);
+    EXPECT_EQ(kept.sealed_signing_secret, "SEAL");
+    EXPECT_EQ(kept.email, "");
+    EXPECT_FALSE(kept.api);
+    auto job = database->jobs().find_job(account, "old");
+    ASSERT_TRUE(job);
+    EXPECT_EQ(job->definition, definition);
+    EXPECT_FALSE(job->v1_name);
+  }
+  create(1);
+  EXPECT_EQ(database->accounts().job_count(account), 2);
+  EXPECT_EQ(database->spine().acquire(NodeId{uuid_v4(1, 1)}).jobs.size(), 2U);
+  EXPECT_TRUE(database->accounts().rotate_credentials(account, {ApiKey{uuid_v4(1, 2)}, "sealed"}));
+  EXPECT_TRUE(database->accounts().find_account(ApiKey{uuid_v4(1, 2)}));
 }
 
 }  // namespace

@@ -18,6 +18,13 @@ class LedgerAccounts : public StoreTest {
     for (const auto& one : accounts().tokens(account())) names.push_back(one.name);
     return names;
   }
+  store::Account signing(const std::string& email) {
+    store::Account made{.id = AccountId{uuid_v4(++ids, 25)}, .name = "signing"};
+    made.sealed_signing_secret = "sealed signing secret";
+    made.email = email;
+    made.api = {ApiKey{uuid_v4(++ids, 27)}, std::string("\0sealed\xff", 8)};
+    return made;
+  }
   SecretId fresh_secret_id() { return SecretId{uuid_v4(++ids, 23)}; }
 
   // Creates `name` under an Idempotency-Key; the answer's text counts the jobs.
@@ -103,6 +110,97 @@ TEST_P(LedgerAccounts, JobsOfAnotherAccountDoNotExist) {
   auto run = jobs().request_run(other, job.id, core::RunKind::manual, "manual:1",
                                 RunId{uuid_v7(at(0s), 1, 1)});
   EXPECT_EQ(run.error().code, "not_found");
+}
+
+// ---- credentials that sign requests -------------------------------------------------------------
+
+TEST_P(LedgerAccounts, AnAccountIsFoundByKeyIdAndEmail) {
+  auto made = accounts().create_account(signing("Ops@example.com"));
+  ASSERT_TRUE(made);
+  EXPECT_NE(made->no, account());
+  world->reopen();
+  for (const auto& found :
+       {accounts().find_account(made->api->key), accounts().find_account(made->id),
+        accounts().find_account("Ops@example.com"), accounts().find_account("oPS@EXAMPLE.COM"),
+        std::optional(accounts().account(made->no))}) {
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->no, made->no);
+    EXPECT_EQ(found->id, made->id);
+    EXPECT_EQ(found->name, "signing");
+    EXPECT_EQ(found->email, "Ops@example.com");
+    EXPECT_EQ(found->sealed_signing_secret, "sealed signing secret");
+    ASSERT_TRUE(found->api);
+    EXPECT_EQ(found->api->key, made->api->key);
+    EXPECT_EQ(found->api->sealed_secret, std::string("\0sealed\xff", 8));
+  }
+  EXPECT_THAT(accounts().all(), SizeIs(2));
+  EXPECT_THAT(accounts().tokens(made->no), IsEmpty());
+  EXPECT_FALSE(accounts().find_account(ApiKey{uuid_v4(9, 9)}));
+  EXPECT_FALSE(accounts().find_account(AccountId{uuid_v4(9, 9)}));
+  EXPECT_FALSE(accounts().find_account("ops@example.org"));
+  EXPECT_FALSE(accounts().find_account("")) << "the first account has no email";
+}
+
+TEST_P(LedgerAccounts, AnEmailIsOfOneAccount) {
+  ASSERT_TRUE(accounts().create_account(signing("ops@example.com")));
+  auto again = accounts().create_account(signing("OPS@example.com"));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, "email_taken");
+  EXPECT_TRUE(accounts().create_account(signing("")));
+  EXPECT_TRUE(accounts().create_account(signing(""))) << "none is not one";
+  EXPECT_THAT(accounts().all(), SizeIs(4));
+}
+
+TEST_P(LedgerAccounts, RotatedCredentialsReplaceThoseBefore) {
+  auto made = accounts().create_account(signing("ops@example.com"));
+  ASSERT_TRUE(made);
+  store::ApiCredentials fresh{ApiKey{uuid_v4(++ids, 29)}, "sealed anew"};
+  ASSERT_TRUE(accounts().rotate_credentials(made->no, fresh));
+  world->reopen();
+  EXPECT_FALSE(accounts().find_account(made->api->key));
+  auto found = accounts().find_account(fresh.key);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->id, made->id);
+  EXPECT_EQ(found->api->sealed_secret, "sealed anew");
+  auto unknown = accounts().rotate_credentials({made->no.value + 1}, {ApiKey{uuid_v4(9, 9)}, "x"});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, "not_found");
+}
+
+TEST_P(LedgerAccounts, TheFirstAccountHasCredentialsOnceTheyAreMade) {
+  EXPECT_FALSE(accounts().account(account()).api);
+  store::ApiCredentials fresh{ApiKey{uuid_v4(++ids, 29)}, "sealed"};
+  ASSERT_TRUE(accounts().rotate_credentials(account(), fresh));
+  auto changed = accounts().account(account());
+  changed.name = "night shift";
+  accounts().change_account(changed, {});
+  auto found = accounts().find_account(fresh.key);
+  ASSERT_TRUE(found) << "an edit of the account leaves them alone";
+  EXPECT_EQ(found->name, "night shift");
+}
+
+TEST_P(LedgerAccounts, LiveJobsAreCounted) {
+  auto other = accounts().create_account(signing("ops@example.com"));
+  ASSERT_TRUE(other);
+  EXPECT_EQ(accounts().job_count(account()), 0);
+  auto first = create("first");
+  create("second");
+  EXPECT_EQ(accounts().job_count(account()), 2);
+  EXPECT_EQ(accounts().job_count(other->no), 0);
+  remove(first);
+  EXPECT_EQ(accounts().job_count(account()), 1);
+}
+
+// Names are an account's own.
+TEST_P(LedgerAccounts, TwoAccountsMayUseOneName) {
+  auto other = accounts().create_account(signing("ops@example.com"));
+  ASSERT_TRUE(other);
+  auto mine = create("report");
+  auto theirs = jobs().create_jobs(other->no, {{fresh_job_id(), definition("report"), {}}},
+                                   store::Existing::fail, std::nullopt);
+  ASSERT_TRUE(theirs);
+  EXPECT_EQ(jobs().find_job(account(), "report")->id, mine.id);
+  EXPECT_NE(jobs().find_job(other->no, "report")->id, mine.id);
 }
 
 // ---- tokens -------------------------------------------------------------------------------------

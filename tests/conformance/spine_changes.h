@@ -18,6 +18,13 @@ class SpineChanges : public StoreTest {
     return job;
   }
 
+  core::Job create_as(const std::string& name, const std::string& v1_name) {
+    auto created =
+        jobs().create_jobs(world->account(), {{fresh_job_id(), definition(name), {}, v1_name}},
+                           store::Existing::fail, std::nullopt);
+    EXPECT_TRUE(created) << (created ? "" : created.error().message);
+    return std::get<std::vector<core::Job>>(*created).at(0);
+  }
   std::string code_of(const Result<core::Job>& result) {
     return result ? "no error" : result.error().code;
   }
@@ -430,6 +437,57 @@ TEST_P(SpineChanges, BringTheirSecretsAlong) {
   ASSERT_TRUE(deliverable);
   EXPECT_THAT(deliverable->sealed_headers,
               ElementsAre(std::pair("X-Key", "sealed three"), std::pair("X-Other", "sealed two")));
+}
+
+// ---- what API v1 calls a job --------------------------------------------------------------------
+
+TEST_P(SpineChanges, WhatV1CallsAJobIsKeptBesideItsName) {
+  auto made = create_as("report-4bc1f54e", "report");
+  EXPECT_EQ(made.v1_name, "report");
+  world->reopen();
+  acquire();
+  EXPECT_EQ(jobs().find_job(world->account(), made.id)->v1_name, "report");
+  EXPECT_EQ(jobs().find_job(world->account(), "report-4bc1f54e")->v1_name, "report");
+  EXPECT_FALSE(jobs().find_job(world->account(), "report")) << "it is no name";
+  EXPECT_EQ(jobs().list_jobs(world->account(), {})->items.at(0).v1_name, "report");
+  EXPECT_EQ(remove(made).v1_name, "report");
+}
+
+TEST_P(SpineChanges, WhatV1CallsAJobMayHoldAnything) {
+  const std::string strange("\n a\0b \t", 7);
+  auto made = create_as("a b-4bc1f54e", strange);
+  EXPECT_EQ(jobs().find_job(world->account(), made.id)->v1_name, strange);
+}
+
+TEST_P(SpineChanges, WhatV1CallsAJobIsItsNameWhereTheyAreEqual) {
+  EXPECT_FALSE(create_as("report", "report").v1_name);
+  EXPECT_FALSE(create("plain").v1_name);
+}
+
+TEST_P(SpineChanges, WhatV1CallsAJobStaysWhileItsNameDoes) {
+  auto made = create_as("report-4bc1f54e", "report");
+  auto changed = describe(made, "another text");
+  EXPECT_EQ(changed.v1_name, "report");
+  EXPECT_EQ(pause(changed).v1_name, "report");
+  auto renamed = change(*jobs().find_job(world->account(), made.id),
+                        [](auto& edited) { edited.name = "other"; });
+  EXPECT_FALSE(renamed.v1_name);
+  EXPECT_FALSE(jobs().find_job(world->account(), made.id)->v1_name);
+}
+
+TEST_P(SpineChanges, WhatV1CallsAJobMayChangeWithoutARevision) {
+  auto made = create_as("report-4bc1f54e", "report");
+  auto called = jobs().change_job(world->account(), {made.id, made.definition, {}, "report\n"},
+                                  made.revision);
+  ASSERT_TRUE(called);
+  EXPECT_EQ(called->revision, made.revision);
+  EXPECT_EQ(called->v1_name, "report\n");
+  EXPECT_EQ(jobs().find_job(world->account(), made.id)->v1_name, "report\n");
+  auto by_name = jobs().change_job(
+      world->account(), {made.id, made.definition, {}, "report-4bc1f54e"}, made.revision);
+  ASSERT_TRUE(by_name);
+  EXPECT_FALSE(by_name->v1_name);
+  EXPECT_FALSE(jobs().find_job(world->account(), made.id)->v1_name);
 }
 
 }  // namespace cronally::conformance

@@ -135,6 +135,20 @@ TEST_P(SpineClaims, TellTheMachineWhatAJobSays) {
   EXPECT_FALSE(plan.paused);
 }
 
+TEST_P(SpineClaims, StartFromEachJobOnceHoweverManyThereAre) {
+  constexpr std::size_t count = 3'000;  // more than a store reads at a time
+  std::vector<store::JobDraft> drafts;
+  for (std::size_t i = 0; i < count; ++i) {
+    drafts.push_back({fresh_job_id(), definition("job " + std::to_string(i)), {}});
+  }
+  ASSERT_TRUE(jobs().create_jobs(world->account(), drafts, store::Existing::fail, std::nullopt));
+  acquire();
+  std::set<std::string> names;
+  for (const auto& plan : grant.jobs) names.insert(plan.name);
+  EXPECT_THAT(grant.jobs, SizeIs(count));
+  EXPECT_THAT(names, SizeIs(count));
+}
+
 TEST_P(SpineClaims, RememberTheNewestClockOfAnyCommit) {
   world->clock().advance(10min);
   create("report");
@@ -236,6 +250,20 @@ TEST_P(SpineClaims, AreStaleOnceTheJobHasChanged) {
   auto deleted = remove(create("deleted"));
   EXPECT_EQ(commit_one(claim(deleted, at(1s))), ItemStatus::stale);
   EXPECT_THAT(open_numbers(), IsEmpty());
+}
+
+TEST_P(SpineClaims, OfAnEditedJobAreStaleUnlessTheOwnerHasSeenTheEdit) {
+  auto first = create("report");
+  auto other = create("other");
+  auto unseen = describe(first, "changed");
+  std::vector<core::Item> items{claim(first, at(1s)), claim(other, at(1s)),
+                                core::Advance{first.shard, at(1s), first.change},
+                                core::Advance{other.shard, at(1s), other.change}};
+  auto outcomes = commit(items);
+  EXPECT_EQ(outcomes.at(0).status, ItemStatus::stale);
+  EXPECT_EQ(outcomes.at(1).status, ItemStatus::done);
+  outcomes = commit({claim(unseen, at(2s)), core::Advance{unseen.shard, at(2s), unseen.change}});
+  EXPECT_EQ(outcomes.at(0).status, ItemStatus::done);
 }
 
 TEST_P(SpineClaims, HoldTheirCursorBackWhenTheyAreEarly) {

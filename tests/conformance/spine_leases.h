@@ -61,16 +61,14 @@ TEST_P(SpineLeases, ReadTheShardsThatAreNamedAndTheirJobs) {
   auto job = create("report");
   ShardSet one;
   one.set(static_cast<std::size_t>(job.shard.value));
-  std::vector<store::JobPlan> jobs;
-  const auto keep = [&](store::JobPlan&& plan) { jobs.push_back(std::move(plan)); };
-  const auto read = spine().read_shards(one, keep);
+  const auto read = spine().read_shards(one);
   ASSERT_THAT(read.shards, SizeIs(1));
   EXPECT_EQ(read.shards[0].no, job.shard);
   EXPECT_EQ(read.shards[0].change, job.change);
-  ASSERT_THAT(jobs, SizeIs(1));
-  jobs.clear();
-  EXPECT_THAT(spine().read_shards(~one, keep).shards, SizeIs(shard_count - 1));
-  EXPECT_THAT(jobs, IsEmpty());
+  EXPECT_THAT(read.jobs, SizeIs(1));
+  const auto others = spine().read_shards(~one);
+  EXPECT_THAT(others.shards, SizeIs(shard_count - 1));
+  EXPECT_THAT(others.jobs, IsEmpty());
 }
 
 TEST_P(SpineLeases, ReadTheOpenRunsOfTheShardsThatAreNamed) {
@@ -120,6 +118,15 @@ TEST_P(SpineLeases, GoToTheNextWhenTheyEnd) {
   EXPECT_GT(answer.fence, fence);
   EXPECT_EQ(commit_one(claim(job, at(7s))), ItemStatus::fenced);
   EXPECT_THAT(beat(node, all_held()).kept, IsEmpty());
+}
+
+TEST_P(SpineLeases, ThatAreOverKeepNobodyWaitingForTheirHolder) {
+  auto job = create("report");
+  EXPECT_FALSE(jobs().await_seen(job.shard, job.change, 0ms));
+  const bool ends = shared();
+  world->clock().advance(ttl);
+  EXPECT_EQ(jobs().await_seen(job.shard, job.change, 0ms), ends)
+      << "who comes next begins with the new definition";
 }
 
 TEST_P(SpineLeases, PassFromOneToTheNextWhenReleased) {

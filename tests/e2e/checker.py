@@ -64,6 +64,11 @@ class Evidence:
     # An answer this long before a death may have missed its commit: outcome batch + commit.
     unrecorded_max: int = 100_000
     at_most_once: frozenset = frozenset()  # ids of jobs
+    # (job, instant) that may have run or not, and need not be settled: an edit of unknown fate,
+    # or the end of the record, came too close.
+    may: frozenset = frozenset()
+    # (from, to, ids of nodes) in which an answer may have missed its commit; no ids: any node's.
+    unrecorded: list = dataclasses.field(default_factory=list)
 
 
 class Findings:
@@ -120,9 +125,12 @@ def check_occurrences(evidence, findings):
             findings.add("doubled", f"two runs for {request['job']} at {request['scheduled_at']}")
         if request["t_us"] < instant - EARLY_TOLERANCE_US:
             findings.add("early", f"run {request['run']} came {instant - request['t_us']} us early")
-        if key not in due and instant <= evidence.until:
+        if key not in due and key not in evidence.may and instant <= evidence.until:
             findings.add("stray", f"{request['job']} was not due at {request['scheduled_at']}")
-    for job, instant in sorted(due - run_of.keys()):
+    # Lost is a word of "at least once": where a repeat is ruled out, an attempt of unknown fate ends it.
+    unknown = {(run["job_id"], instant_us(run["scheduled_at"])) for run in evidence.runs
+               if run["verdict"] == "unknown" and run["job_id"] in evidence.at_most_once}
+    for job, instant in sorted(due - run_of.keys() - unknown):
         if not skipped(evidence, job, instant):
             findings.add("lost", f"{job} at {instant_text(instant)}")
 
@@ -144,7 +152,8 @@ def check_attempts(evidence, findings):
             continue
         check_numbers(evidence, run, requests, findings)
         for before, after in zip(requests, requests[1:]):
-            check_next(evidence, deaths, before, after, findings)
+            excused = unrecorded(evidence, deaths, run, before)
+            check_next(excused, before, after, findings)
         check_after_success(run, requests, findings)
 
 
@@ -157,8 +166,21 @@ def check_numbers(evidence, run, requests, findings):
         findings.add("doubled", f"run {run['id']} is at most once and was sent {len(numbers)} times")
 
 
-def check_next(evidence, deaths, before, after, findings):
-    """A request that follows another of its run."""
+def unrecorded(evidence, deaths, run, request):
+    """Whether the answer to this request may have missed its commit."""
+    at = request["t_us"]
+    next_death = bisect.bisect_left(deaths, at)
+    if next_death < len(deaths) and deaths[next_death] - at <= evidence.unrecorded_max:
+        return True
+    nodes = {attempt.get("node") for attempt in run["attempts"]
+             if attempt["number"] == request["attempt"]}
+    return any(begin - evidence.unrecorded_max <= at <= end
+               and (not struck or nodes <= {None} or nodes & set(struck))
+               for begin, end, struck in evidence.unrecorded)
+
+
+def check_next(excused, before, after, findings):
+    """A request that follows another of its run. `excused`: the first may not have been recorded."""
     if after["fence"] < before["fence"]:
         findings.add("fence_down", f"run {after['run']}: {before['fence']} then {after['fence']}")
     if after["attempt"] == before["attempt"]:
@@ -166,10 +188,7 @@ def check_next(evidence, deaths, before, after, findings):
     if not 200 <= before["status"] < 300:
         return  # an ordinary retry, or the successor of an unanswered attempt
     findings.repeated += 1
-    next_death = bisect.bisect_left(deaths, before["t_us"])
-    within = (next_death < len(deaths)
-              and deaths[next_death] - before["t_us"] <= evidence.unrecorded_max)
-    if not within:
+    if not excused:
         findings.add("repeated_beyond_bound",
                      f"run {after['run']} attempt {after['attempt']}: the one before was answered "
                      f"at {before['t_us']}, and no death followed in time")
@@ -203,9 +222,9 @@ def check_ledger(evidence, findings):
         if key in seen:
             findings.add("doubled", f"two runs in the ledger for {key}")
         seen.add(key)
-        if key not in due:
+        if key not in due and key not in evidence.may:
             findings.add("stray", f"the ledger has {run['id']}, which was not due")
-        if run["state"] != "ended" or run["verdict"] is None:
+        if key not in evidence.may and (run["state"] != "ended" or run["verdict"] is None):
             findings.add("unended", f"run {run['id']} is {run['state']}")
         if skipped(evidence, *key):
             findings.add("accounted_twice", f"{key} has a run and a span")

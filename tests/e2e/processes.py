@@ -188,10 +188,13 @@ class Standby(Server):
 class Receiver:
     """tests/support/receiver with its log, one record for each request it has read."""
 
+    host = "127.0.0.1"
+
     def __init__(self, home, *arguments, name="receiver", program=None, environment=None):
         self.log_file = pathlib.Path(home) / f"{name}.jsonl"
+        words = program if isinstance(program, list) else [program or receiver_program()]
         self.process = subprocess.Popen(
-            [program or receiver_program(), "--port", "0", "--log", str(self.log_file), *arguments],
+            [*words, "--port", "0", "--log", str(self.log_file), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=clean_environment(**(environment or {})))
         line = self.process.stdout.readline()
@@ -200,7 +203,7 @@ class Receiver:
         self.port = int(line)
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"
 
     def records(self, **wanted):
         """The log so far, whole lines only; `wanted` keeps those whose fields are equal."""

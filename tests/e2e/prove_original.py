@@ -2,7 +2,7 @@
 
     prove_original.py [--only POINT ...]
 
-Run it through `tools/prove original`. The points stand in prove_sns.py,
+Run it through `tools/prove original`. The points stand in prove_v1.py, prove_sns.py,
 prove_standby.py and prove_apply.py.
 """
 
@@ -12,8 +12,9 @@ import proving
 import prove_apply
 import prove_sns
 import prove_standby
+import prove_v1
 
-POINTS = {**prove_sns.POINTS, **prove_standby.POINTS, **prove_apply.POINTS}
+POINTS = {**prove_v1.POINTS, **prove_sns.POINTS, **prove_standby.POINTS, **prove_apply.POINTS}
 
 
 def main():

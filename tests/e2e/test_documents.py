@@ -1,13 +1,15 @@
 """Runs the examples of README and docs as a reader would; see CONTRIBUTING for the marks."""
 
 import pathlib
+import re
 
 import pytest
 
 from documents import Block, Shell, blocks_of, commands_of, missing_line
 from processes import ROOT, Receiver, Server, clean_environment, cronally_program
 
-DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")),
+             ROOT / "clients" / "python" / "README.md"]
              if path.exists()]
 BLOCKS = [block for path in DOCUMENTS
           for block in blocks_of(str(path.relative_to(ROOT)), path.read_text())]
@@ -18,7 +20,7 @@ GROUPS = sorted({(block.path, block.group) for block in BLOCKS if block.group})
 def test_the_examples_do_what_they_show(path, group, tmp_path):
     commands = [command for block in BLOCKS if (block.path, block.group) == (path, group)
                 for command in commands_of(block)]
-    starts_one = any("serve" in command.text or "./run" in command.text for command in commands)
+    starts_one = any(re.search(r"\bserve\b|\./run", command.text) for command in commands)
     server = Server(tmp_path)
     if not starts_one:
         server.start()

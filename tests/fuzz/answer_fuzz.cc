@@ -58,7 +58,8 @@ class Exchange {
       result_.reset();
     }
     std::vector<net::Submission> batch;
-    batch.push_back({.request = {.url = url_, .timeout = 2s, .fresh_connection = true}});
+    batch.push_back(
+        {.request = client_.written({.url = url_, .timeout = 2s, .fresh_connection = true})});
     client_.submit(std::move(batch), sink_);
     std::unique_lock lock{mutex_};
     CHECK(changed_.wait_for(lock, 5s, [this] { return result_.has_value(); }),

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "cli/job_yaml.h"
 #include "cli/plan.h"
 #include "core/manifest.h"
@@ -52,10 +53,27 @@ bool has_fraction(const json::value& value) {
          });
 }
 
-// JSON's texts may hold DEL as it is, and YAML's may not.
+// YAML's names have at most 1,024 characters (YAML 1.2.2 §7.4.2), JSON's have no limit.
+bool has_long_name(const json::value& value) {
+  if (value.is_array()) return std::ranges::any_of(value.get_array(), has_long_name);
+  return value.is_object() && std::ranges::any_of(value.get_object(), [](const auto& pair) {
+           return json::serialize(json::string(pair.key())).size() > 1000 ||
+                  has_long_name(pair.value());
+         });
+}
+
+// JSON's texts may hold characters as they are that YAML's may not: DEL, U+2028.
+bool needs_escapes(std::string_view text) {
+  while (!text.empty()) {
+    if (core::yaml_escape(text)) return true;
+    text.remove_prefix(utf8_length(text));
+  }
+  return false;
+}
+
 void check_reads_back(const json::value& value) {
   const std::string text = json::serialize(value);
-  if (has_fraction(value) || text.contains('\x7F') || text == "null") return;
+  if (has_fraction(value) || has_long_name(value) || needs_escapes(text) || text == "null") return;
   if (text.size() > core::yaml_document_bytes_max) return;
   const core::YamlFile again = core::read_yaml(text);
   CHECK(again.faults.empty() && again.documents.size() == 1, "JSON is not read as YAML");

@@ -172,7 +172,7 @@ std::vector<CanaryKind> lone_canaries() {
       {"sent before claimed", "P1", make_canary<SentBeforeClaimed>},
       {"number of an attempt not reserved", "P1", make_canary<NumberNotReserved>},
       {"open runs forgotten at a start", "P2", make_canary<OpenRunsForgotten>},
-      {"outcome not written", "P2", make_canary<OutcomeUnwritten>},
+      {"outcome not written", "P4", make_canary<OutcomeUnwritten>},
       {"begun taken for claimed", "P3", make_canary<BegunTakenForClaimed>},
       {"at most once sent before begun", "P3", make_canary<BegunUnwritten>},
       {"fence check removed", "P4", make_canary<FenceUnchecked>},

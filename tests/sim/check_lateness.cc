@@ -21,11 +21,15 @@ Duration Checks::lateness_max(Instant due) const {
 
 void Checks::check_lateness() {
   for (const auto& [no, run] : world_.store.run_records()) {
-    const Instant limit = run.open.due + lateness_max(run.open.due);
+    const JobRecord& record = world_.store.job_records().at(run.open.job);
+    const Duration late_max = lateness_max(run.open.due);
+    const Instant limit = run.open.due + late_max;
     const auto sent = first_bytes_.find(run.open.id);
-    // A request that a death may have swallowed, or a drain called back, is not repeated.
+    // A request that a death may have swallowed, or a drain called back, is not repeated; and a
+    // job may be content with less than the bound.
     const bool given_up =
-        run.verdict == core::Verdict::unknown || run.verdict == core::Verdict::cancelled;
+        run.verdict == core::Verdict::unknown || run.verdict == core::Verdict::cancelled ||
+        (run.reason == core::Reason::expired && record.job.definition.catch_up.window < late_max);
     if (sent == first_bytes_.end() && (given_up || limit > world_.wall())) continue;
     if (sent != first_bytes_.end() && sent->second <= limit) continue;
     object("P7: run " + std::to_string(no.value) + " of job " + std::to_string(run.open.job.value) +

@@ -18,6 +18,10 @@ void Checks::object(const std::string& what) {
 }
 
 void Checks::left(int node, const core::LeftRun& run) {
+  const auto record = world_.store.run_records().find(run.run);
+  // Too late: its lease was over, and it is as after a death.
+  if (record == world_.store.run_records().end()) return;
+  if (record->second.open.left_until != run.until) return;
   left_[{run.run, run.attempt}] = {node, run.until};
 }
 

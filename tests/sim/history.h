@@ -13,7 +13,7 @@ struct FirstByte {
   int node = 0;            // which one sent it
   Instant sent_wall;       // the node's clock when the machine said Send
   Instant store_wall;      // the store's when the byte left
-  Duration clock_error{};  // how far the node's clock may be off, by its own account
+  Duration clock_error{};  // how far sent_wall may be off, by the node's own account
   core::OpenRun run;
   Revision revision = 0;
   bool at_most_once = false;

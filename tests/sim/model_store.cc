@@ -200,6 +200,8 @@ JobRecord& ModelStore::insert_job(AccountNo account, const store::JobDraft& draf
   const JobNo no{++last_job_};
   JobRecord& record = jobs_[no];
   record.account = account;
+  record.job.definition.name = draft.definition.name;
+  call_v1(record.job, draft);
   record.job.id = draft.id;
   record.job.no = no;
   record.job.account = account;
@@ -207,6 +209,16 @@ JobRecord& ModelStore::insert_job(AccountNo account, const store::JobDraft& draf
   revise(record, draft, Replan::Change::created);
   record.job.created_at = record.job.updated_at;
   return record;
+}
+
+// What v1 calls the job: as it is told, else it stays while the name does.
+void ModelStore::call_v1(core::Job& job, const store::JobDraft& draft) {
+  const std::string& name = draft.definition.name;
+  if (draft.v1_name) {
+    job.v1_name = draft.v1_name == name ? std::nullopt : draft.v1_name;
+  } else if (job.definition.name != name) {
+    job.v1_name.reset();
+  }
 }
 
 // Writes the next revision; the definition before it ends here, accounted for up to the cursor if
@@ -278,8 +290,11 @@ Result<store::Created> ModelStore::create_jobs(AccountNo account,
     JobRecord* record = live_job(account, draft.definition.name);
     if (!record) {
       record = &insert_job(account, draft);
-    } else if (!(record->job.definition == draft.definition)) {
-      revise(*record, draft, Replan::Change::changed);
+    } else {
+      call_v1(record->job, draft);
+      if (!(record->job.definition == draft.definition)) {
+        revise(*record, draft, Replan::Change::changed);
+      }
     }
     created.push_back(record->job);
   }
@@ -299,6 +314,7 @@ Result<core::Job> ModelStore::change_job(AccountNo account, store::JobDraft draf
   }
   const JobRecord* named = live_job(account, draft.definition.name);
   if (named && named != record) return fail("name_taken", "a job has this name");
+  call_v1(record->job, draft);
   if (record->job.definition == draft.definition) return record->job;
   core::JobDefinition but_for_pause = record->job.definition;
   but_for_pause.paused = draft.definition.paused;

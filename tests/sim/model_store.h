@@ -110,10 +110,10 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::int64_t stale_writes() const { return stale_writes_; }
 
   // ---- store::Spine
+  using store::Spine::read_shards;
   core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
   void release(NodeId node, const core::Release& what) override;
-  store::ShardsRead read_shards(const ShardSet& shards,
-                                const std::function<void(store::JobPlan&&)>& each) override;
+  store::ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
                                             std::size_t limit) override;
@@ -171,6 +171,7 @@ class ModelStore final : public store::Spine, public store::Jobs {
   JobRecord* live_job(AccountNo account, const JobId& id);
   JobRecord* live_job(AccountNo account, std::string_view name);
   JobRecord& insert_job(AccountNo account, const store::JobDraft& draft);
+  static void call_v1(core::Job& job, const store::JobDraft& draft);
   void revise(JobRecord& record, const store::JobDraft& draft, core::Replan::Change change);
 
   Clock clock_;

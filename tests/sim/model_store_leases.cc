@@ -7,10 +7,12 @@ namespace cronally::sim {
 
 core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
   std::lock_guard lock(mutex_);
-  if (holders_ == Holders::one) last_commit_ = resume_at();
+  last_commit_ = resume_at();
   const Instant now = clock_().wall;
   std::vector<core::NodeRow> nodes;
-  for (const auto& [node, row] : living_) nodes.push_back(row);
+  if (holders_ == Holders::several) {
+    for (const auto& [node, row] : living_) nodes.push_back(row);
+  }
   std::vector<core::LeaseRow> leases;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     const ShardRecord& shard = shards_[i];
@@ -75,8 +77,7 @@ void ModelStore::release(NodeId node, const core::Release& what) {
   commit_clock();
 }
 
-store::ShardsRead ModelStore::read_shards(const ShardSet& shards,
-                                          const std::function<void(store::JobPlan&&)>& each) {
+store::ShardsRead ModelStore::read_shards(const ShardSet& shards, const TakePlans& take) {
   std::lock_guard lock(mutex_);
   store::ShardsRead found{.resume_at = resume_at()};
   for (std::size_t i = 0; i < shards_.size(); ++i) {
@@ -84,10 +85,12 @@ store::ShardsRead ModelStore::read_shards(const ShardSet& shards,
     found.shards.push_back(
         {ShardNo{static_cast<std::int64_t>(i)}, shards_[i].cursor, shards_[i].change});
   }
+  std::vector<store::JobPlan> plans;
   for (const auto& [no, job] : jobs_) {
     if (!shards.test(static_cast<std::size_t>(job.job.shard.value))) continue;
-    if (!job.deleted || job.planned_revision != job.job.revision) each(plan_of(job));
+    if (!job.deleted || job.planned_revision != job.job.revision) plans.push_back(plan_of(job));
   }
+  take(std::move(plans));
   return found;
 }
 

@@ -76,10 +76,11 @@ void Node::freeze(Duration length) {
   frozen_until_ = world_.time() + length;
 }
 
-void Node::cut(Duration length) {
+void Node::cut(Duration slow, Duration length) {
   ++world_.counted.cuts;
   if (world_.traced()) say("cut for " + std::to_string(length.count()));
-  cut_until_ = world_.time() + length;
+  cut_from_ = world_.time() + slow;
+  cut_until_ = cut_from_ + length;
 }
 
 void Node::later(Duration delay, Act act) {
@@ -111,7 +112,7 @@ void Node::step_machine(core::Event event) {
   if (world_.canary) world_.canary->on_event(event, at);
   auto actions = process_->planner.step(at, std::move(event));
   auto& dice = world_.dice;
-  const bool dies = world_.faulty() && world_.clock_settled() && dice.chance(0.0012);
+  const bool dies = world_.faulty() && world_.clock_settled() && dice.chance(0.0025);
   const auto last = dies ? dice.between(0, std::ssize(actions)) : std::ssize(actions);
   const std::uint64_t process = number_;
   for (std::int64_t i = 0; i < last && process_ && process == number_; ++i) {

@@ -40,7 +40,8 @@ class Node {
   void crash();
   void drain();  // SIGTERM
   void freeze(Duration length);
-  void cut(Duration length);
+  // From the store; before it, the way may be slow for a while.
+  void cut(Duration slow, Duration length);
   // Somebody changed something; the word may take its time.
   void told(Duration delay);
   void clock_stepped();
@@ -52,6 +53,7 @@ class Node {
     enum class State : std::uint8_t { queued, out, withdrawn };
     State state = State::queued;
     Instant sent_wall;
+    Duration clock_error{};  // by the node's own account, when it said Send
     core::Send send;
   };
   using RequestKey = std::pair<RunNo, std::int32_t>;
@@ -68,6 +70,7 @@ class Node {
     bool drained = false;
     int releasing = 0;
     Duration trust_extra{};  // a canary's
+    ShardSet machines;       // what the machine owns; more than `owned` only with a canary
     std::map<ShardNo, std::int64_t> since;
     std::map<RunNo, Fence> requested_told;  // and under which fence of the shard
     std::map<ShardNo, Fence> owned;
@@ -99,12 +102,14 @@ class Node {
   void heard(SteadyInstant asked, const core::HeartbeatAnswer& answer);
   void beat_later();
   bool trusts() const;
+  bool trusts(const core::OpenRun& run) const;
   void shed();
   void lose(const ShardSet& which);
   void read_granted(Fence fence, const ShardSet& shards, Instant granted_at);
   void own(Fence fence, const store::ShardsRead& read, Instant granted_at);
   void take_lock();
   void perform(core::Release& action);
+  void give_back(const core::Release& action);
   void perform(core::Drained&);
   void end_drained();
 
@@ -140,6 +145,7 @@ class Node {
   std::unique_ptr<Process> process_;  // null: down
   std::uint64_t number_ = 0;          // of the process
   Duration frozen_until_{};
+  Duration cut_from_{};  // slow until then
   Duration cut_until_{};
   Instant resume_at_ = Instant::min();  // of a process that waits for the clock
 };

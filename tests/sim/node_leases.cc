@@ -25,11 +25,7 @@ void Node::take_lock() {
     (void)process_->keeper.heartbeat(steady());
     return process_->keeper.answered(answer, steady());
   }();
-  store::ShardsRead read;
-  std::vector<store::JobPlan> jobs;
-  read = world_.store.read_shards(news.granted,
-                                  [&](store::JobPlan&& job) { jobs.push_back(std::move(job)); });
-  read.jobs = std::move(jobs);
+  auto read = world_.store.read_shards(news.granted);
   own(news.fence, read, instant_min);
 }
 
@@ -82,7 +78,7 @@ void Node::heard(SteadyInstant asked, const core::HeartbeatAnswer& answer) {
     for (const auto& [shard, fence] : process_->owned) {
       if (news.asked.test(index_of(shard))) release.shards.push_back({shard, fence});
     }
-    perform(release);
+    give_back(release);
   } else {
     step(core::ShardsAsked{news.asked});
   }
@@ -91,6 +87,11 @@ void Node::heard(SteadyInstant asked, const core::HeartbeatAnswer& answer) {
 bool Node::trusts() const {
   if (world_.canary && world_.canary->trusts_for_ever()) return true;
   return process_->keeper.trusts(steady() - process_->trust_extra);
+}
+
+bool Node::trusts(const core::OpenRun& run) const {
+  if (world_.canary && world_.canary->trusts_for_ever()) return true;
+  return process_->keeper.trusts(run.shard, run.fence, steady() - process_->trust_extra);
 }
 
 void Node::shed() {
@@ -104,6 +105,7 @@ void Node::lose(const ShardSet& which) {
   if (world_.canary && world_.canary->deaf_to_losses()) return;
   std::erase_if(process_->since,
                 [&](const auto& known) { return which.test(index_of(known.first)); });
+  process_->machines &= ~which;
   std::erase_if(process_->owned,
                 [&](const auto& held) { return which.test(index_of(held.first)); });
   step_machine(core::ShardsLost{which});
@@ -111,12 +113,7 @@ void Node::lose(const ShardSet& which) {
 
 void Node::read_granted(Fence fence, const ShardSet& shards, Instant granted_at) {
   auto read = std::make_shared<store::ShardsRead>();
-  const auto apply = [this, read, shards] {
-    std::vector<store::JobPlan> jobs;
-    *read = world_.store.read_shards(shards,
-                                     [&](store::JobPlan&& job) { jobs.push_back(std::move(job)); });
-    read->jobs = std::move(jobs);
-  };
+  const auto apply = [this, read, shards] { *read = world_.store.read_shards(shards); };
   ask(
       apply, [this, read, fence, granted_at] { own(fence, *read, granted_at); },
       [this, fence, shards, granted_at] { read_granted(fence, shards, granted_at); }, 1s);
@@ -140,20 +137,32 @@ void Node::own(Fence fence, const store::ShardsRead& read, Instant granted_at) {
       event.jobs.push_back(compile(plan));
   }
   if (event.shards.empty()) return;
-  world_.counted.handovers += static_cast<int>(event.shards.size());
   const std::uint64_t process = number_;
+  ShardSet untold;  // a canary kept the machine from hearing that these went
+  for (const auto& grant : event.shards) untold.set(index_of(grant.shard));
+  untold &= process_->machines;
+  if (untold.any()) step_machine(core::ShardsLost{untold});
+  if (process != number_ || !process_) return;
+  for (const auto& grant : event.shards) process_->machines.set(index_of(grant.shard));
+  world_.counted.handovers += static_cast<int>(event.shards.size());
   step(std::move(event));
   if (process == number_ && process_) later(1ms, [this] { poll(); });
 }
 
 void Node::perform(core::Release& action) {
+  for (const auto& lease : action.shards) process_->machines.reset(index_of(lease.shard));
+  give_back(action);
+}
+
+void Node::give_back(const core::Release& action) {
   if (world_.traced()) say("release " + std::to_string(action.shards.size()) + " shards");
   for (const auto& lease : action.shards) {
+    const auto owned = process_->owned.find(lease.shard);
+    if (owned == process_->owned.end() || owned->second != lease.fence) continue;  // said again
     process_->since.erase(lease.shard);
-    process_->owned.erase(lease.shard);
+    process_->owned.erase(owned);
   }
   ++process_->releasing;
-  for (const auto& left : action.left) world_.checks.left(index_, left);
   const core::Release release = action;
   const auto done = [this, release] {
     process_->keeper.released(release);
@@ -162,10 +171,14 @@ void Node::perform(core::Release& action) {
   };
   const auto again = [this, release] {
     --process_->releasing;
-    core::Release once_more = release;
-    perform(once_more);
+    give_back(release);
   };
-  ask([this, release, id = process_->id] { world_.store.release(id, release); }, done, again, 1s);
+  ask(
+      [this, release, id = process_->id] {
+        world_.store.release(id, release);
+        for (const auto& left : release.left) world_.checks.left(index_, left);
+      },
+      done, again, 1s);
 }
 
 // ---- The end ----------------------------------------------------------------------------------

@@ -11,15 +11,17 @@ using namespace std::chrono_literals;
 void Node::perform(core::Send& action) {
   if (world_.traced()) say("send " + describe(action.run, world_.base()));
   const RequestKey key{action.run.no, action.run.attempt};
-  process_->requests[key] = {Request::State::queued, now().wall, action};
+  const Duration error = leased() ? process_->time.error(steady()) : Duration{};
+  process_->requests[key] = {Request::State::queued, now().wall, error, action};
   auto& dice = world_.dice;
   Duration queued = dice.between(Duration{20us}, Duration{2ms});
   if (world_.faulty() && dice.chance(0.1)) queued += dice.between(Duration{5ms}, Duration{400ms});
   if (world_.faulty() && dice.chance(0.02)) {  // no permit: given back without a byte
     later(queued, [this, key] {
-      Request& request = process_->requests.at(key);
-      if (request.state != Request::State::queued) return;
-      request.state = Request::State::withdrawn;
+      const auto found = process_->requests.find(key);
+      if (found == process_->requests.end() || found->second.state != Request::State::queued)
+        return;
+      found->second.state = Request::State::withdrawn;
       end_attempt(key, {.fate = core::Fate::withdrawn, .ended_at = now().wall});
     });
     return;
@@ -29,9 +31,10 @@ void Node::perform(core::Send& action) {
 
 // The last moment: the request leaves, unless it was called back or its lease is over.
 void Node::leave(RequestKey key) {
-  Request& request = process_->requests.at(key);
-  if (request.state != Request::State::queued) return;
-  if (leased() && !trusts()) {
+  const auto found = process_->requests.find(key);
+  if (found == process_->requests.end() || found->second.state != Request::State::queued) return;
+  Request& request = found->second;
+  if (leased() && !trusts(request.send.run)) {
     request.state = Request::State::withdrawn;
     end_attempt(key, {.fate = core::Fate::withdrawn, .ended_at = now().wall});
     return;
@@ -47,7 +50,7 @@ void Node::leave(RequestKey key) {
                             .node = index_,
                             .sent_wall = request.sent_wall,
                             .store_wall = world_.wall(),
-                            .clock_error = leased() ? process_->time.error(steady()) : Duration{},
+                            .clock_error = request.clock_error,
                             .run = send.run,
                             .revision = send.revision,
                             .at_most_once = send.at_most_once});

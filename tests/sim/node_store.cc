@@ -6,12 +6,13 @@ namespace cronally::sim {
 
 using namespace std::chrono_literals;
 
-bool Node::is_cut() const { return world_.time() < cut_until_; }
+bool Node::is_cut() const { return cut_from_ <= world_.time() && world_.time() < cut_until_; }
 
 // One way between a node and the store.
 Duration Node::draw_way() {
   auto& dice = world_.dice;
-  if (world_.faulty() && leased() && dice.chance(0.03)) {
+  const bool failing = world_.time() < cut_from_;
+  if (failing || (world_.faulty() && leased() && dice.chance(0.03))) {
     return dice.between(Duration{10ms}, Duration{900ms});
   }
   return dice.between(Duration{50us}, Duration{2ms});

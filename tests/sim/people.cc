@@ -11,7 +11,7 @@ const AccountNo account{1};
 }
 
 void People::begin() {
-  for (int i = 0; i < 8; ++i) create_job();
+  for (int i = 0; i < 14; ++i) create_job();
   if (world_.scenario.kind != Kind::deaths) schedule_edit();
 }
 
@@ -116,7 +116,7 @@ Duration People::draw_aim() {
 
 void People::edit() {
   const auto job = draw_job();
-  if (!job || (jobs_.size() < 5 && world_.dice.chance(0.5))) {
+  if (!job || (jobs_.size() < 10 && world_.dice.chance(0.5))) {
     create_job();
     return;
   }
@@ -127,7 +127,7 @@ void People::edit() {
     toggle_pause(*job);
   } else if (die < 85) {
     request_run(*job);
-  } else if (die < 93 && jobs_.size() < 14) {
+  } else if (die < 93 && jobs_.size() < 22) {
     create_job();
   } else {
     note_edit(*world_.store.delete_job(account, job->id, std::nullopt));

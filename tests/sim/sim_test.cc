@@ -4,6 +4,7 @@
 //   sim_test --seed N [--trace 1]   replays one world, line by line if wanted
 //   sim_test --seeds N [--from M]   N worlds from seed M on
 //   sim_test --canary K [--tries N]   the K-th canary alone, in up to N worlds
+//   sim_test --canaries 1             how many there are
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -18,7 +19,7 @@ namespace cronally::sim {
 namespace {
 
 std::uint64_t first_seed = 1;
-std::uint64_t seeds = 40;
+std::uint64_t seeds = 60;
 std::uint64_t tries = 500;
 int only_canary = 0;  // 0: all
 bool traced = false;
@@ -124,6 +125,9 @@ int main(int argc, char** argv) {
       cronally::sim::traced = value != 0;
     } else if (flag == "--canary") {
       cronally::sim::only_canary = static_cast<int>(value);
+    } else if (flag == "--canaries") {
+      std::printf("%zu canaries\n", cronally::sim::canaries().size());
+      return 0;
     } else if (flag == "--tries") {
       cronally::sim::tries = value;
     } else {

@@ -42,8 +42,9 @@ void Troubles::freeze(Node& node) {
 
 void Troubles::cut(Node& node) {
   auto& dice = world_.dice;
-  node.cut(dice.chance(0.4) ? dice.between(Duration{2s}, Duration{20s})
-                            : dice.between(Duration{5ms}, Duration{2s}));
+  const Duration slow = dice.chance(0.5) ? dice.between(Duration{0}, Duration{2s}) : Duration{0};
+  node.cut(slow, dice.chance(0.4) ? dice.between(Duration{2s}, Duration{20s})
+                                  : dice.between(Duration{5ms}, Duration{2s}));
 }
 
 void Troubles::step_clock(Node&) {

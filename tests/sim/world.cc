@@ -7,13 +7,13 @@ namespace cronally::sim {
 using namespace std::chrono_literals;
 
 World::World(std::uint64_t seed, Canary* with_canary)
-    : dice(seed * 2 + 1),
+    : seed_(seed),
+      dice(seed * 2 + 1),
       scenario(draw_scenario(dice)),
       canary(with_canary),
       store([this] { return Now{wall(), SteadyInstant{time_}}; }, scenario.holders()),
       checks(*this),
       people(*this),
-      seed_(seed),
       troubles_(*this) {
   for (int i = 0; i < scenario.nodes; ++i) nodes.push_back(std::make_unique<Node>(*this, i));
   if (canary) canary->prepare(store);

@@ -30,6 +30,13 @@
 namespace cronally::sim {
 
 class World {
+  // Before the store, which looks at its clock when it is made.
+  const std::uint64_t seed_;
+  const Instant base_ = instant_from_us(1'780'000'000'000'000);
+  Duration time_{};
+  Duration clock_offset_{};
+  Duration unsettled_until_{};
+
  public:
   World(std::uint64_t seed, Canary* canary);
   // Lives through it all and returns what the checks object to; stops at the first few objections.
@@ -74,12 +81,7 @@ class World {
   };
   void run_until(Duration end);
 
-  const std::uint64_t seed_;
-  const Instant base_ = instant_from_us(1'780'000'000'000'000);
   bool traced_ = false;
-  Duration time_{};
-  Duration clock_offset_{};
-  Duration unsettled_until_{};
   std::priority_queue<Later, std::vector<Later>, std::greater<>> later_;
   std::uint64_t order_ = 0;
   Troubles troubles_;

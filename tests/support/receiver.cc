@@ -42,20 +42,23 @@ std::string answer(int status, std::optional<int> retry_after_s, bool keep_alive
   return out + "\r\n";
 }
 
-Result<int> listen_on(std::uint16_t port) {
+Result<int> listen_on(const std::string& host, std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
+    ::close(fd);
+    return fail("cannot_listen", fmt::format("{} is not an IPv4 address", host));
+  }
   if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(fd, 4096) != 0) {
     const int error = errno;
     ::close(fd);
     return fail("cannot_listen",
-                fmt::format("cannot listen on 127.0.0.1:{}: {}", port, std::strerror(error)));
+                fmt::format("cannot listen on {}:{}: {}", host, port, std::strerror(error)));
   }
   return fd;
 }
@@ -297,7 +300,7 @@ Result<std::unique_ptr<Receiver>> Receiver::open(ReceiverOptions options) {
                   fmt::format("cannot open {}: {}", options.log_file, std::strerror(errno)));
     }
   }
-  auto listener = listen_on(options.port);
+  auto listener = listen_on(options.address, options.port);
   if (!listener) return fail(listener.error());
   auto impl = std::make_unique<Impl>(std::move(options), *listener, log);
   return std::unique_ptr<Receiver>(new Receiver(std::move(impl)));

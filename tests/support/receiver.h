@@ -15,15 +15,16 @@
 namespace cronally::support {
 
 struct ReceiverOptions {
-  std::uint16_t port = 0;  // 0 picks one; always on 127.0.0.1
-  Behaviour behaviour;     // where the path does not say otherwise
-  std::string log_file;    // appended to; "-": standard output; empty: none
+  std::string address = "127.0.0.1";  // of this host, IPv4
+  std::uint16_t port = 0;             // 0 picks one
+  Behaviour behaviour;                // where the path does not say otherwise
+  std::string log_file;               // appended to; "-": standard output; empty: none
   std::optional<core::SigningKey> signing_key;
 };
 
 class Receiver {
  public:
-  // Error "cannot_listen" or "cannot_write".
+  // Error "cannot_listen" (an address that is not this host's too) or "cannot_write".
   static Result<std::unique_ptr<Receiver>> open(ReceiverOptions options);
   ~Receiver();
 

@@ -11,6 +11,7 @@ namespace cronally::support {
 namespace {
 
 struct Arguments {
+  std::string address = "127.0.0.1";
   std::uint16_t port = 0;
   std::string mode = "log";
   int status = 500;
@@ -26,8 +27,10 @@ Result<ReceiverOptions> options_of(const Arguments& arguments) {
   auto behaviour =
       behaviour_of_mode(arguments.mode, arguments.status, *delay, arguments.fail_first);
   if (!behaviour) return fail(behaviour.error());
-  ReceiverOptions options{
-      .port = arguments.port, .behaviour = *behaviour, .log_file = arguments.log};
+  ReceiverOptions options{.address = arguments.address,
+                          .port = arguments.port,
+                          .behaviour = *behaviour,
+                          .log_file = arguments.log};
   if (!arguments.secret.empty()) {
     auto key = core::parse_signing_secret(arguments.secret);
     if (!key) return fail(key.error());
@@ -60,10 +63,11 @@ int serve(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "Receives deliveries on 127.0.0.1 and logs them, one JSON line each. Prints its port.\n"
+      "Receives deliveries and logs them, one JSON line each. Prints its port.\n"
       "A path may choose another behaviour: /slow/2s /status/503 /retry-after/5 /fail-first/3/x\n"
       "/read-then-close /garbage /reset /hang"};
   cronally::support::Arguments arguments;
+  app.add_option("--address", arguments.address, "to listen on; 127.0.0.1 unless given");
   app.add_option("--port", arguments.port, "0 picks a free one");
   app.add_option("--mode", arguments.mode,
                  "log, verify, slow, read-then-close, garbage, reset, hang or status");

@@ -159,6 +159,15 @@ TEST(Receiver, FailsFirstForEachId) {
   }
 }
 
+TEST(Receiver, ListensOnTheAddressThatItIsGiven) {
+  EXPECT_TRUE(Receiver::open({.address = "127.0.0.2"}));
+  for (const char* address : {"192.0.2.1", "localhost", ""}) {  // not ours, not an address
+    const auto refused = Receiver::open({.address = address});
+    ASSERT_FALSE(refused) << address;
+    EXPECT_EQ(refused.error().code, "cannot_listen");
+  }
+}
+
 TEST(Receiver, JudgesSignatures) {
   const auto key = core::parse_signing_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").value();
   const Running receiver{{.behaviour = {.verify = true}, .signing_key = key}};

@@ -16,9 +16,14 @@ std::vector<Account> read_accounts(Connection& db) {
   return accounts;
 }
 
-std::optional<Account> read_account(Connection& db, AccountNo account) {
-  const auto rows = db.run("account_read", std::move(Params().add(account)));
+template <class Find>
+std::optional<Account> read_account(Connection& db, std::string_view statement, const Find& find) {
+  const auto rows = db.run(statement, std::move(Params().add(find)));
   return rows.empty() ? std::nullopt : std::optional(account_row(rows[0]));
+}
+
+std::optional<Account> read_account(Connection& db, AccountNo account) {
+  return read_account(db, "account_read", account);
 }
 
 std::optional<std::string> url_of(const Account& account) {
@@ -27,6 +32,19 @@ std::optional<std::string> url_of(const Account& account) {
 
 std::string headers_of(const Account& account) {
   return account.failure_webhook ? write_headers(account.failure_webhook->secret_headers) : "[]";
+}
+
+AccountNo insert_account(Connection& db, const Account& account) {
+  Params params;
+  params.add(account.id).add(account.name).add(Bytes{account.sealed_signing_secret});
+  params.add(url_of(account)).add(headers_of(account));
+  params.add(account.email.empty() ? std::nullopt : std::optional(account.email));
+  if (account.api) {
+    params.add(account.api->key).add(Bytes{account.api->sealed_secret});
+  } else {
+    params.add_null(Type::uuid).add_null(Type::bytea);
+  }
+  return {db.run("account_insert", std::move(params))[0].integer(0)};
 }
 
 // False where the name is taken.
@@ -62,11 +80,7 @@ bool PostgresAccounts::bootstrap(const Account& account, const Token& token,
     made = false;
     auto& db = transaction.db();
     if (!read_accounts(db).empty()) return;
-    Params params;
-    params.add(account.id).add(account.name).add(Bytes{account.sealed_signing_secret});
-    params.add(url_of(account)).add(headers_of(account));
-    const AccountNo no{db.run("account_insert", std::move(params))[0].integer(0)};
-    insert_token(transaction, no, token, token_digest);
+    insert_token(transaction, insert_account(db, account), token, token_digest);
     made = true;
   });
   return made;
@@ -90,6 +104,52 @@ Account PostgresAccounts::account(AccountNo account) {
   auto found = engine_.readers.read([&](Connection& db) { return read_account(db, account); });
   if (!found) throw Unavailable("the account of this token is gone from the database");
   return std::move(*found);
+}
+
+std::optional<Account> PostgresAccounts::find_account(ApiKey key) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_account(db, "account_by_key", key); });
+}
+
+std::optional<Account> PostgresAccounts::find_account(AccountId id) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_account(db, "account_by_id", id); });
+}
+
+std::optional<Account> PostgresAccounts::find_account(std::string_view email) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_account(db, "account_by_email", email); });
+}
+
+Result<Account> PostgresAccounts::create_account(const Account& account) {
+  Result<Account> made = account;
+  engine_.edits.write([&](Transaction& transaction) {
+    auto& db = transaction.db();
+    if (!account.email.empty() && read_account(db, "account_by_email", account.email)) {
+      made = fail("email_taken", "another account has this email");
+      return;
+    }
+    made = account;
+    made->no = insert_account(db, account);
+  });
+  return made;
+}
+
+Result<void> PostgresAccounts::rotate_credentials(AccountNo account, const ApiCredentials& fresh) {
+  bool known = false;
+  engine_.edits.write([&](Transaction& transaction) {
+    Params params;
+    params.add(account).add(fresh.key).add(Bytes{fresh.sealed_secret});
+    known = !transaction.db().run("account_credentials_set", std::move(params)).empty();
+  });
+  if (!known) return fail("not_found", "there is no such account");
+  return {};
+}
+
+std::int64_t PostgresAccounts::job_count(AccountNo account) {
+  return engine_.readers.read([&](Connection& db) {
+    return db.run("job_count", std::move(Params().add(account)))[0].integer(0);
+  });
 }
 
 void PostgresAccounts::change_account(const Account& changed,

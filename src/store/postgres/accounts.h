@@ -15,6 +15,12 @@ class PostgresAccounts : public Accounts {
   std::vector<Account> all() override;
   std::optional<Principal> authenticate(std::string_view token_digest) override;
   Account account(AccountNo account) override;
+  std::optional<Account> find_account(ApiKey key) override;
+  std::optional<Account> find_account(AccountId id) override;
+  std::optional<Account> find_account(std::string_view email) override;
+  Result<Account> create_account(const Account& account) override;
+  Result<void> rotate_credentials(AccountNo account, const ApiCredentials& fresh) override;
+  std::int64_t job_count(AccountNo account) override;
   void change_account(const Account& changed, const std::vector<NewSecret>& secrets) override;
   std::vector<Token> tokens(AccountNo account) override;
   Result<Token> create_token(AccountNo account, const Token& token,

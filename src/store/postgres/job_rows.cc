@@ -35,16 +35,17 @@ class PlanColumns {
     windows_.add(definition.catch_up.window);
     limits_.add(definition.catch_up.limit);
     destinations_.add(core::destination_of(definition.target));
+    v1_names_.add(job.v1_name);
   }
   void add_to(Params& params) const {
     params.add(names_).add(labels_).add(changes_).add(paused_).add(stamps_).add(schedules_);
     params.add(zones_).add(dst_).add(anchors_).add(deliveries_).add(attempts_).add(backoff_min_);
     params.add(backoff_max_).add(age_max_).add(catch_up_).add(windows_).add(limits_);
-    params.add(destinations_);
+    params.add(destinations_).add(v1_names_);
   }
 
  private:
-  Texts names_, labels_, schedules_, zones_, destinations_;
+  Texts names_, labels_, schedules_, zones_, destinations_, v1_names_;
   Flags paused_;
   Numbers changes_, stamps_, dst_, anchors_, deliveries_, attempts_, backoff_min_, backoff_max_;
   Numbers age_max_, catch_up_, windows_, limits_;
@@ -66,8 +67,8 @@ std::size_t JobRows::revise(core::Job job, core::Replan::Change kind,
   return entries_.size() - 1;
 }
 
-std::size_t JobRows::keep(core::Job job) {
-  entries_.push_back({.kind = Kind::kept, .job = std::move(job)});
+std::size_t JobRows::keep(core::Job job, bool v1_name_changed) {
+  entries_.push_back({.kind = v1_name_changed ? Kind::renamed : Kind::kept, .job = std::move(job)});
   return entries_.size() - 1;
 }
 
@@ -87,11 +88,11 @@ std::vector<core::Job> JobRows::write() {
 void JobRows::number_changes() {
   std::array<std::int64_t, shard_count> counts{};
   for (const auto& entry : entries_) {
-    if (entry.kind != Kind::kept) ++counts.at(static_cast<std::size_t>(entry.job.shard.value));
+    if (is_changed(entry)) ++counts.at(static_cast<std::size_t>(entry.job.shard.value));
   }
   auto last = transaction_.shards_changed(counts);
   for (auto& entry : entries_) {
-    if (entry.kind == Kind::kept) continue;
+    if (!is_changed(entry)) continue;
     entry.job.change = ++last[static_cast<std::size_t>(entry.job.shard.value)];
   }
 }
@@ -138,8 +139,15 @@ void JobRows::insert_revisions_and_secrets() {
   Texts definitions, schedules, zones, names;
   Uuids secrets;
   Blobs sealed;
-  for (const auto& [kind, job, change, new_secrets] : entries_) {
-    if (kind == Kind::kept) continue;
+  Numbers renamed;
+  Texts v1_names;
+  for (const auto& entry : entries_) {
+    const auto& job = entry.job;
+    if (entry.kind == Kind::renamed) {
+      renamed.add(job.no);
+      v1_names.add(job.v1_name);
+    }
+    if (!is_changed(entry)) continue;
     jobs.add(job.no);
     revisions.add(job.revision);
     definitions.add(core::write_definition(job.definition));
@@ -149,13 +157,16 @@ void JobRows::insert_revisions_and_secrets() {
     anchors.add(job.anchor);
     names.add(job.definition.name);
     stamps.add(job.updated_at);
-    for (const auto& secret : new_secrets) {
+    for (const auto& secret : entry.secrets) {
       secrets.add(secret.id);
       secret_jobs.add(job.no);
       sealed.add(Bytes{secret.sealed});
     }
   }
   Exchange exchange;
+  if (renamed.size() > 0) {
+    exchange.add("jobs_v1_name_set", std::move(Params().add(renamed).add(v1_names)));
+  }
   if (jobs.size() > 0) {
     Params params;
     params.add(jobs).add(revisions).add(definitions).add(schedules).add(zones).add(dst);

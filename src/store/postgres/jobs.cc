@@ -72,9 +72,11 @@ core::Job require_job(Connection& db, AccountNo account, JobId id,
 
 // Hands the job's next revision to `rows`, or the job itself where nothing differs.
 void revise(JobRows& rows, Transaction& transaction, core::Job job, JobDraft draft) {
+  const auto v1_name_was = std::exchange(job.v1_name, v1_name_after(job, draft));
   const auto kind = change_between(job.definition, draft.definition);
   if (!kind) {
-    rows.keep(std::move(job));
+    const bool renamed = job.v1_name != v1_name_was;
+    rows.keep(std::move(job), renamed);
     return;
   }
   auto next = next_revision(std::move(job), std::move(draft.definition), transaction.stamp());

@@ -67,8 +67,7 @@ std::shared_ptr<const Deliverable> with_secrets(
 
 }  // namespace
 
-ShardsRead PostgresSpine::read_shards(const ShardSet& shards,
-                                      const std::function<void(JobPlan&&)>& each) {
+ShardsRead PostgresSpine::read_shards(const ShardSet& shards, const TakePlans& take) {
   ShardsRead found{.resume_at = engine_.resume_at};
   // The shards before the jobs.
   engine_.readers.read([&](Connection& db) {
@@ -80,7 +79,7 @@ ShardsRead PostgresSpine::read_shards(const ShardSet& shards,
     }
     return 0;
   });
-  read_plans(shards, each);
+  read_plans(shards, take);
   std::lock_guard lock(requests_mutex_);
   std::erase_if(requested_, [&](const auto& run) { return has(shards, run.second); });
   looked_ = false;
@@ -89,7 +88,7 @@ ShardsRead PostgresSpine::read_shards(const ShardSet& shards,
 
 // A job that changes meanwhile is read as it then is, and told once more by the shard's change
 // number.
-void PostgresSpine::read_plans(const ShardSet& shards, const std::function<void(JobPlan&&)>& each) {
+void PostgresSpine::read_plans(const ShardSet& shards, const TakePlans& take) {
   std::int64_t last = 0;
   while (true) {
     std::vector<JobPlan> plans;
@@ -104,7 +103,7 @@ void PostgresSpine::read_plans(const ShardSet& shards, const std::function<void(
     });
     if (plans.empty()) return;
     last = plans.back().no.value;
-    for (auto& plan : plans) each(std::move(plan));
+    take(std::move(plans));
   }
 }
 

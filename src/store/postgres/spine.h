@@ -19,8 +19,8 @@ class PostgresSpine : public Spine {
   void release(NodeId node, const core::Release& what) override {
     engine_.leases.release(node, what);
   }
-  ShardsRead read_shards(const ShardSet& shards,
-                         const std::function<void(JobPlan&&)>& each) override;
+  using Spine::read_shards;
+  ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
                                             std::size_t limit) override;
@@ -33,7 +33,7 @@ class PostgresSpine : public Spine {
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
 
  private:
-  void read_plans(const ShardSet& shards, const std::function<void(JobPlan&&)>& each);
+  void read_plans(const ShardSet& shards, const TakePlans& take);
   Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
   Engine& engine_;

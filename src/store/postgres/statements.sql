@@ -426,18 +426,18 @@ FROM unnest($1::bigint[], $2::bigint[]) AS c (span_no, count) WHERE s.span_no = 
 INSERT INTO job (id, account_no, shard, name, labels, revision, planned_revision, change,
                  last_change, paused, gone, created_at, changed_at, schedule, zone, dst, anchor,
                  delivery, attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
-                 catch_up_limit, destination)
+                 catch_up_limit, destination, v1_name)
 SELECT id, $1, shard, name, labels::jsonb, 1, 0, change, 0, paused, 0, at, at, schedule, zone, dst,
        anchor, delivery, attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
-       catch_up_limit, destination
+       catch_up_limit, destination, v1_name
 FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::boolean[],
             $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[],
             $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-            $19::bigint[], $20::bigint[], $21::text[])
+            $19::bigint[], $20::bigint[], $21::text[], $22::text[])
      WITH ORDINALITY
      AS j (id, shard, name, labels, change, paused, at, schedule, zone, dst, anchor, delivery,
            attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window, catch_up_limit,
-           destination, place)
+           destination, v1_name, place)
 ORDER BY place
 RETURNING id, job_no;
 
@@ -452,15 +452,23 @@ UPDATE job SET name = u.name, labels = u.labels::jsonb, revision = job.revision 
                dst = u.dst, anchor = u.anchor, delivery = u.delivery, attempts = u.attempts,
                backoff_min = u.backoff_min, backoff_max = u.backoff_max, age_max = u.age_max,
                catch_up = u.catch_up, catch_up_window = u.catch_up_window,
-               catch_up_limit = u.catch_up_limit, destination = u.destination
+               catch_up_limit = u.catch_up_limit, destination = u.destination,
+               v1_name = u.v1_name
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::boolean[],
             $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
             $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-            $18::bigint[], $19::bigint[], $20::text[])
+            $18::bigint[], $19::bigint[], $20::text[], $21::text[])
      AS u (job_no, last_change, name, labels, change, paused, at, schedule, zone, dst, anchor,
            delivery, attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
-           catch_up_limit, destination)
+           catch_up_limit, destination, v1_name)
 WHERE job.job_no = u.job_no;
+
+-- name: jobs_v1_name_set
+UPDATE job SET v1_name = u.v1_name
+FROM unnest($1::bigint[], $2::text[]) AS u (job_no, v1_name) WHERE job.job_no = u.job_no;
+
+-- name: job_count
+SELECT count(*) FROM job WHERE account_no = $1 AND gone = 0;
 
 -- name: job_delete
 UPDATE job SET gone = job_no, revision = revision + 1, change = $2, last_change = $3,
@@ -481,19 +489,19 @@ FROM job_revision WHERE job_no = $1 AND revision = $2;
 
 -- name: job_by_id
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE j.account_no = $1 AND j.id = $2 AND j.gone = 0;
 
 -- name: jobs_by_name
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE j.account_no = $1 AND j.name = ANY ($2::text[]) AND j.gone = 0;
 
 -- name: job_list
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE j.account_no = $1 AND j.gone = 0 AND j.job_no < $2
 ORDER BY j.job_no DESC LIMIT $3;
@@ -501,7 +509,7 @@ ORDER BY j.job_no DESC LIMIT $3;
 -- Along the newest jobs: where what the filter wants is common, it is there.
 -- name: job_list_filtered
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM (SELECT * FROM job
       WHERE account_no = $1 AND gone = 0 AND job_no < $2
         AND ($4::text IS NULL OR (name >= $4 AND name < $5))
@@ -512,7 +520,7 @@ ORDER BY j.job_no DESC;
 
 -- name: job_list_among
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM (SELECT * FROM job WHERE job_no = ANY ($4::bigint[]) AND job_no < $2 AND gone = 0
                               AND account_no = $1
       ORDER BY job_no DESC LIMIT $3) j
@@ -722,16 +730,37 @@ SELECT drop_run_day($1);
 -- ---- accounts ----------------------------------------------------------------------------------
 
 -- name: accounts_read
-SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers FROM account
-ORDER BY account_no;
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account ORDER BY account_no;
 
 -- name: account_read
-SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers FROM account
-WHERE account_no = $1;
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE account_no = $1;
+
+-- name: account_by_id
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE id = $1;
+
+-- name: account_by_key
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE api_key = $1;
+
+-- name: account_by_email
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE lower(email) = lower($1 COLLATE "C");
 
 -- name: account_insert
-INSERT INTO account (id, name, signing_secret, webhook_url, webhook_headers)
-VALUES ($1, $2, $3, $4, $5) RETURNING account_no;
+INSERT INTO account (id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+                     api_secret)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING account_no;
+
+-- name: account_credentials_set
+UPDATE account SET api_key = $2, api_secret = $3 WHERE account_no = $1 RETURNING account_no;
 
 -- name: account_update
 UPDATE account SET name = $2, signing_secret = $3, webhook_url = $4, webhook_headers = $5

@@ -17,10 +17,15 @@ std::vector<Account> read_accounts(Connection& db) {
   return accounts;
 }
 
-std::optional<Account> read_account(Connection& db, AccountNo account) {
-  auto row = db.use("account_read");
-  row.bind(account);
+template <class Find>
+std::optional<Account> read_account(Connection& db, std::string_view statement, const Find& find) {
+  auto row = db.use(statement);
+  row.bind(find);
   return row.step() ? std::optional(account_row(row)) : std::nullopt;
+}
+
+std::optional<Account> read_account(Connection& db, AccountNo account) {
+  return read_account(db, "account_read", account);
 }
 
 std::optional<std::string> url_of(const Account& account) {
@@ -29,6 +34,26 @@ std::optional<std::string> url_of(const Account& account) {
 
 std::string headers_of(const Account& account) {
   return account.failure_webhook ? write_headers(account.failure_webhook->secret_headers) : "[]";
+}
+
+void insert_account(Connection& db, const Account& account) {
+  auto insert = db.use("account_insert");
+  insert.bind(account.id)
+      .bind(account.name)
+      .bind_blob(account.sealed_signing_secret)
+      .bind(url_of(account))
+      .bind(headers_of(account));
+  if (account.email.empty()) {
+    insert.bind_null();
+  } else {
+    insert.bind(account.email);
+  }
+  if (account.api) {
+    insert.bind(account.api->key).bind_blob(account.api->sealed_secret);
+  } else {
+    insert.bind_null().bind_null();
+  }
+  insert.run();
 }
 
 void insert_token(Transaction& transaction, AccountNo account, const Token& token,
@@ -61,13 +86,7 @@ bool SqliteAccounts::bootstrap(const Account& account, const Token& token,
   engine_.writer.write([&](Transaction& transaction) {
     auto& db = transaction.db();
     if (!read_accounts(db).empty()) return;
-    db.use("account_insert")
-        .bind(account.id)
-        .bind(account.name)
-        .bind_blob(account.sealed_signing_secret)
-        .bind(url_of(account))
-        .bind(headers_of(account))
-        .run();
+    insert_account(db, account);
     insert_token(transaction, AccountNo{db.last_row()}, token, token_digest);
     made = true;
   });
@@ -92,6 +111,63 @@ Account SqliteAccounts::account(AccountNo account) {
   auto found = engine_.readers.read([&](Connection& db) { return read_account(db, account); });
   if (!found) throw Unavailable("the account of this token is gone from the database");
   return std::move(*found);
+}
+
+std::optional<Account> SqliteAccounts::find_account(ApiKey key) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_account(db, "account_by_key", key); });
+}
+
+std::optional<Account> SqliteAccounts::find_account(AccountId id) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_account(db, "account_by_id", id); });
+}
+
+std::optional<Account> SqliteAccounts::find_account(std::string_view email) {
+  return engine_.readers.read(
+      [&](Connection& db) { return read_account(db, "account_by_email", email); });
+}
+
+Result<Account> SqliteAccounts::create_account(const Account& account) {
+  Result<Account> made = account;
+  engine_.writer.write(
+      [&](Transaction& transaction) {
+        auto& db = transaction.db();
+        if (!account.email.empty() && read_account(db, "account_by_email", account.email)) {
+          made = fail("email_taken", "another account has this email");
+          return;
+        }
+        insert_account(db, account);
+        made = account;
+        made->no = {db.last_row()};
+      },
+      Need::room);
+  return made;
+}
+
+Result<void> SqliteAccounts::rotate_credentials(AccountNo account, const ApiCredentials& fresh) {
+  bool known = false;
+  engine_.writer.write(
+      [&](Transaction& transaction) {
+        transaction.db()
+            .use("account_credentials_set")
+            .bind(account)
+            .bind(fresh.key)
+            .bind_blob(fresh.sealed_secret)
+            .run();
+        known = transaction.db().changes() > 0;
+      },
+      Need::room);
+  if (!known) return fail("not_found", "there is no such account");
+  return {};
+}
+
+std::int64_t SqliteAccounts::job_count(AccountNo account) {
+  return engine_.readers.read([&](Connection& db) {
+    auto row = db.use("job_count");
+    row.bind(account);
+    return row.step() ? row.integer(0) : 0;
+  });
 }
 
 void SqliteAccounts::change_account(const Account& changed, const std::vector<NewSecret>& secrets) {

@@ -14,12 +14,16 @@ using core::RunState;
 BatchWriter::BatchWriter(Transaction& transaction, const core::Fences& fences)
     : transaction_(transaction), db_(transaction.db()), mine_(fences) {
   auto shards = db_.use("shards_read");
-  while (shards.step()) fences_.at(static_cast<std::size_t>(shards.integer(0))) = shards.integer(2);
+  while (shards.step()) {
+    shards_.at(static_cast<std::size_t>(shards.integer(0))) = {.fence = shards.integer(2),
+                                                               .change = shards.integer(3)};
+  }
 }
 
 std::vector<ItemOutcome> BatchWriter::write(const std::vector<core::Item>& items) {
   std::vector<ItemOutcome> outcomes;
   outcomes.reserve(items.size());
+  note_unchanged(items);
   for (const auto& item : items) {
     outcomes.push_back(std::visit([this](const auto& one) { return write_guarded(one); }, item));
   }
@@ -40,7 +44,7 @@ ItemOutcome BatchWriter::write_guarded(const T& item) {
 }
 
 bool BatchWriter::owns(ShardNo shard) const {
-  return fences_[static_cast<std::size_t>(shard.value)] == fence_.value;
+  return shards_[static_cast<std::size_t>(shard.value)].fence == fence_.value;
 }
 
 // Whether the run of an owner before is still as that owner left it.
@@ -48,6 +52,18 @@ bool BatchWriter::carried_on(const core::Outcome& outcome) {
   auto row = db_.use("run_guard");
   row.bind(outcome.run);
   return row.step() && row.integer(1) == outcome.fence.value;
+}
+
+// Where the batch's owner has seen the shard's last change, its jobs are as it plans them.
+void BatchWriter::note_unchanged(const std::vector<core::Item>& items) {
+  for (const auto& item : items) {
+    const auto* advance = std::get_if<core::Advance>(&item);
+    if (advance == nullptr || advance->shard.value < 0 || advance->shard.value >= shard_count)
+      continue;
+    Shard& shard = shards_[static_cast<std::size_t>(advance->shard.value)];
+    shard.unchanged =
+        shard.fence == mine_.of(advance->shard).value && advance->seen >= shard.change;
+  }
 }
 
 const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {
@@ -66,15 +82,17 @@ const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {
   return found->second;
 }
 
-bool BatchWriter::plans(JobNo job, Revision revision) {
-  const auto& now = guard(job);
-  return now.known && now.revision == revision && !now.paused && !now.deleted;
+template <class Planned>
+bool BatchWriter::stands(const Planned& item) {
+  if (shards_[static_cast<std::size_t>(item.shard.value)].unchanged) return true;
+  const auto& now = guard(item.job);
+  return now.known && now.revision == item.revision && !now.paused && !now.deleted;
 }
 
 // ---- planning ---------------------------------------------------------------------------------
 
 ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
-  const bool stale = !plans(claim.job, claim.revision);
+  const bool stale = !stands(claim);
   const bool early = claim.due > transaction_.now() + core::lead_max;
   if (!stale && !early && insert_claim(claim)) {
     RunNo run{db_.last_row()};
@@ -109,7 +127,7 @@ bool BatchWriter::insert_claim(const core::Claim& claim) {
 }
 
 ItemOutcome BatchWriter::write_item(const core::Skip& skip) {
-  if (!plans(skip.job, skip.revision)) return {ItemStatus::stale, {}};
+  if (!stands(skip)) return {ItemStatus::stale, {}};
   db_.use("skip_insert")
       .bind(skip.job)
       .bind(skip.revision)
@@ -155,7 +173,7 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
   std::vector<Open> open;
   {
     auto rows = db_.use("open_runs_of_job");
-    rows.bind(replan.job);
+    rows.bind(replan.shard).bind(replan.job);
     while (rows.step()) {
       open.push_back({.run = {rows.integer(0)},
                       .due = rows.instant(1),
@@ -202,7 +220,7 @@ void BatchWriter::erase_unused_secrets(const core::Replan& replan) {
   if (unused.empty()) return;
   {
     auto open = db_.use("open_runs_of_job");
-    open.bind(replan.job);
+    open.bind(replan.shard).bind(replan.job);
     if (open.step()) return;
   }
   if (!guard(replan.job).deleted) {

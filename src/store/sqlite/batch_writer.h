@@ -39,12 +39,22 @@ class BatchWriter {
   core::ItemOutcome write_item(const core::Outcome& outcome);
   core::ItemOutcome write_item(const core::End& end);
 
+  // Whose fence a shard carries, and whether its jobs may have changed unseen.
+  struct Shard {
+    std::int64_t fence = 0;
+    std::int64_t change = 0;
+    bool unchanged = false;
+  };
+
   bool owns(ShardNo shard) const;
   bool carried_on(const core::Outcome& outcome);
   template <class T>
   core::ItemOutcome write_guarded(const T& item);
+  void note_unchanged(const std::vector<core::Item>& items);
   const JobGuard& guard(JobNo job);
-  bool plans(JobNo job, Revision revision);
+  // Whether what a Claim or Skip was planned from is still the job's definition.
+  template <class Planned>
+  bool stands(const Planned& item);
   bool insert_claim(const core::Claim& claim);
   void replan_runs(const core::Replan& replan);
   void erase_unused_secrets(const core::Replan& replan);
@@ -56,8 +66,8 @@ class BatchWriter {
   Transaction& transaction_;
   Connection& db_;
   const core::Fences& mine_;
-  Fence fence_;                                     // of the item that is being written
-  std::array<std::int64_t, shard_count> fences_{};  // as the leases stand
+  Fence fence_;  // of the item that is being written
+  std::array<Shard, shard_count> shards_{};
   std::unordered_map<JobNo, JobGuard> guards_;
   core::EarlyClaims early_;
 };

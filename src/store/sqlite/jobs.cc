@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "core/definition_json.h"
 #include "store/cursor.h"
@@ -91,7 +92,7 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
         .bind(stamp)
         .bind(stamp);
     bind_plan(insert, job);
-    insert.run();
+    insert.bind(job.v1_name).run();
   }
   job.no = {db.last_row()};
   write_labels(db, "label_insert", job);
@@ -102,8 +103,14 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
 
 core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
   auto& db = transaction.db();
+  const auto v1_name_was = std::exchange(job.v1_name, v1_name_after(job, draft));
   const auto kind = change_between(job.definition, draft.definition);
-  if (!kind) return job;
+  if (!kind) {
+    if (job.v1_name != v1_name_was) {
+      db.use("job_v1_name_set").bind(job.no).bind(job.v1_name).run();
+    }
+    return job;
+  }
   write_labels(db, "label_delete", job);
   job = next_revision(std::move(job), std::move(draft.definition), transaction.stamp());
   write_labels(db, "label_insert", job);
@@ -118,7 +125,7 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
         .bind(job.definition.paused)
         .bind(job.updated_at);
     bind_plan(update, job);
-    update.run();
+    update.bind(job.v1_name).run();
   }
   insert_revision(db, job);
   insert_secrets(db, job.no, draft.secrets);

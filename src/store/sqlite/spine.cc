@@ -1,7 +1,10 @@
 #include "store/sqlite/spine.h"
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <memory>
+#include <thread>
 
 #include "base/check.h"
 #include "runtime/log.h"
@@ -11,6 +14,10 @@
 namespace cronally::store::sqlite {
 
 namespace {
+
+// About half a megabyte, read in some milliseconds: no snapshot is held for long.
+constexpr std::int64_t plans_per_portion = 2'000;
+constexpr unsigned readers_max = 4;  // more gain little, and there are no more connections
 
 core::BatchRefused refusal(const std::exception_ptr& error) {
   try {
@@ -77,8 +84,7 @@ core::HeartbeatAnswer SqliteSpine::heartbeat(const core::Heartbeat& said) {
   return answer;
 }
 
-ShardsRead SqliteSpine::read_shards(const ShardSet& shards,
-                                    const std::function<void(JobPlan&&)>& each) {
+ShardsRead SqliteSpine::read_shards(const ShardSet& shards, const TakePlans& take) {
   ShardsRead found{.resume_at = engine_.writer.resume_at()};
   // The shards before the jobs: a job that changes in between is read as it then is, and told once
   // more by its shard's change number.
@@ -90,17 +96,45 @@ ShardsRead SqliteSpine::read_shards(const ShardSet& shards,
       found.shards.push_back({shard, rows.instant(1), rows.integer(3)});
     }
   });
-  engine_.writer.between([&](Connection& db) {
-    auto plans = db.use("plans_to_start");
-    while (plans.step()) {
-      JobPlan plan = plan_row(plans);
-      if (shards.test(static_cast<std::size_t>(plan.shard.value))) each(std::move(plan));
-    }
-  });
+  read_plans(shards, take);
   std::lock_guard lock(requests_mutex_);
   requested_up_to_ = RunNo{0};
   looked_ = false;
   return found;
+}
+
+// Reading a row and compiling it take about as long as each other, so each thread does both, of
+// portions of its own.
+void SqliteSpine::read_plans(const ShardSet& shards, const TakePlans& take) {
+  const auto last = engine_.readers.read([](Connection& db) {
+    auto newest = db.use("job_newest");
+    return newest.step() ? newest.integer(0) : 0;
+  });
+  std::atomic<std::int64_t> next = 0;
+  const auto read_portions = [&] {
+    for (std::int64_t after = next.fetch_add(plans_per_portion); after < last;
+         after = next.fetch_add(plans_per_portion)) {
+      take(engine_.readers.read([&](Connection& db) {
+        std::vector<JobPlan> plans;
+        plans.reserve(plans_per_portion);
+        auto rows = db.use("plans_to_start");
+        rows.bind(after).bind(after + plans_per_portion);
+        while (rows.step()) {
+          JobPlan plan = plan_row(rows);
+          if (shards.test(static_cast<std::size_t>(plan.shard.value)))
+            plans.push_back(std::move(plan));
+        }
+        return plans;
+      }));
+    }
+  };
+  const std::size_t threads = std::clamp(std::thread::hardware_concurrency(), 1U, readers_max);
+  std::vector<std::future<void>> others;
+  while (others.size() + 1 < threads && (std::ssize(others) + 1) * plans_per_portion < last) {
+    others.push_back(std::async(std::launch::async, read_portions));
+  }
+  read_portions();
+  for (auto& other : others) other.get();
 }
 
 void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {

@@ -12,10 +12,10 @@ class SqliteSpine : public Spine {
  public:
   explicit SqliteSpine(Engine& engine) : engine_(engine) {}
 
+  using Spine::read_shards;
   core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
   void release(NodeId, const core::Release&) override {}
-  ShardsRead read_shards(const ShardSet& shards,
-                         const std::function<void(JobPlan&&)>& each) override;
+  ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
                                             std::size_t limit) override;
@@ -28,6 +28,7 @@ class SqliteSpine : public Spine {
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
 
  private:
+  void read_plans(const ShardSet& shards, const TakePlans& take);
   Changes look(const std::vector<std::pair<ShardNo, std::int64_t>>& since);
 
   Engine& engine_;

@@ -53,7 +53,10 @@ SELECT change FROM shard WHERE shard = ?;
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
        planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
        backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
-FROM job WHERE gone = 0 OR planned_revision < revision;
+FROM job WHERE job_no > ?1 AND job_no <= ?2 AND (gone = 0 OR planned_revision < revision);
+
+-- name: job_newest
+SELECT max(job_no) FROM job;
 
 -- name: plans_changed
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
@@ -83,7 +86,8 @@ INSERT INTO skipped_span (job_no, revision, after, until, reason) VALUES (?, ?, 
 ON CONFLICT DO NOTHING;
 
 -- name: open_runs_of_job
-SELECT run_no, due, kind, fence, failures, unknowns FROM run WHERE job_no = ? AND state < 3;
+SELECT run_no, due, kind, fence, failures, unknowns FROM run INDEXED BY run_open_job
+WHERE shard = ? AND job_no = ? AND state < 3;
 
 -- name: run_rebind
 UPDATE run SET revision = ?2 WHERE run_no = ?1;
@@ -177,8 +181,8 @@ UPDATE skipped_span SET count = ?2 WHERE span_no = ?1;
 INSERT INTO job (id, account_no, shard, name, revision, planned_revision, change, last_change,
                  paused, gone, created_at, changed_at, schedule, zone, dst, anchor, delivery,
                  attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
-                 catch_up_limit, destination)
-VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                 catch_up_limit, destination, v1_name)
+VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- A pause or resumption on top of a change that is not planned yet (0 created, 1 changed) must not
 -- keep alive what that change withdraws.
@@ -188,8 +192,15 @@ UPDATE job SET name = ?2, revision = ?3, change = ?4,
                paused = ?6,
                changed_at = ?7, schedule = ?8, zone = ?9, dst = ?10, anchor = ?11, delivery = ?12,
                attempts = ?13, backoff_min = ?14, backoff_max = ?15, age_max = ?16,
-               catch_up = ?17, catch_up_window = ?18, catch_up_limit = ?19, destination = ?20
+               catch_up = ?17, catch_up_window = ?18, catch_up_limit = ?19, destination = ?20,
+               v1_name = ?21
 WHERE job_no = ?1;
+
+-- name: job_v1_name_set
+UPDATE job SET v1_name = ?2 WHERE job_no = ?1;
+
+-- name: job_count
+SELECT count(*) FROM job INDEXED BY job_name WHERE account_no = ? AND gone = 0;
 
 -- name: label_insert
 INSERT INTO job_label (account_no, key, value, job_no) VALUES (?, ?, ?, ?);
@@ -214,19 +225,19 @@ FROM job_revision WHERE job_no = ?1 AND revision = ?2;
 
 -- name: job_by_id
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE j.account_no = ? AND j.id = ? AND j.gone = 0;
 
 -- name: job_by_name
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job j JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE j.account_no = ? AND j.name = ? AND j.gone = 0;
 
 -- name: job_list
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job j NOT INDEXED CROSS JOIN job_revision d
        ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE j.account_no = ?1 AND j.gone = 0 AND j.job_no < ?2
@@ -235,7 +246,7 @@ ORDER BY j.job_no DESC LIMIT ?3;
 -- Along one label, in order; ?5 has the other labels, ?6 and ?7 bound the name.
 -- name: job_list_by_label
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM job_label l CROSS JOIN job j ON j.job_no = l.job_no
      CROSS JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
 WHERE l.account_no = ?1 AND l.job_no < ?2 AND l.key = ?3 AND l.value = ?4 AND j.gone = 0
@@ -249,7 +260,7 @@ ORDER BY l.job_no DESC LIMIT ?8;
 -- All names of the prefix, of which the newest jobs are kept: the index alone is read for it.
 -- name: job_list_by_name
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM (SELECT job_no FROM job INDEXED BY job_name
       WHERE account_no = ?1 AND name >= ?3 AND name < ?4 AND gone = 0 AND job_no < ?2
         AND (?5 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?5) want
@@ -264,7 +275,7 @@ ORDER BY j.job_no DESC;
 -- Among the newest jobs: where a prefix is common, its newest names are there.
 -- name: job_list_among
 SELECT j.job_no, j.id, j.account_no, j.shard, j.revision, j.anchor, j.created_at, j.changed_at,
-       j.change, d.definition
+       j.change, d.definition, j.v1_name
 FROM (SELECT * FROM job NOT INDEXED
       WHERE account_no = ?1 AND job_no < ?2 ORDER BY job_no DESC LIMIT 10000) j
      CROSS JOIN job_revision d ON d.job_no = j.job_no AND d.revision = j.revision
@@ -482,16 +493,37 @@ DELETE FROM occurrence_key WHERE job_no = ? AND key = ?;
 -- ---- accounts ----------------------------------------------------------------------------------
 
 -- name: accounts_read
-SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers FROM account
-ORDER BY account_no;
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account ORDER BY account_no;
 
 -- name: account_read
-SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers FROM account
-WHERE account_no = ?;
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE account_no = ?;
+
+-- name: account_by_id
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE id = ?;
+
+-- name: account_by_key
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE api_key = ?;
+
+-- name: account_by_email
+SELECT account_no, id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+       api_secret
+FROM account WHERE email = ? COLLATE NOCASE;
 
 -- name: account_insert
-INSERT INTO account (id, name, signing_secret, webhook_url, webhook_headers)
-VALUES (?, ?, ?, ?, ?);
+INSERT INTO account (id, name, signing_secret, webhook_url, webhook_headers, email, api_key,
+                     api_secret)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: account_credentials_set
+UPDATE account SET api_key = ?2, api_secret = ?3 WHERE account_no = ?1;
 
 -- name: account_update
 UPDATE account SET name = ?2, signing_secret = ?3, webhook_url = ?4, webhook_headers = ?5

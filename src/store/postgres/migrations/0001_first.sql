@@ -93,8 +93,12 @@ CREATE TABLE account (
   name           text NOT NULL,
   signing_secret bytea NOT NULL,   -- sealed
   webhook_url    text,
-  webhook_headers text NOT NULL    -- JSON [[name, secret id], …]
+  webhook_headers text NOT NULL,   -- JSON [[name, secret id], …]
+  email      text COLLATE "C",     -- null: none
+  api_key    uuid UNIQUE,          -- null: no credentials
+  api_secret bytea                 -- sealed
 );
+CREATE UNIQUE INDEX account_email ON account (lower(email));
 
 CREATE TABLE token (
   token_no   bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -143,7 +147,8 @@ CREATE TABLE job (
   catch_up         smallint NOT NULL,
   catch_up_window  bigint NOT NULL,
   catch_up_limit   integer NOT NULL,
-  destination      text NOT NULL
+  destination      text NOT NULL,
+  v1_name          text               -- what API v1 calls it; null: its name
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX job_name ON job (account_no, name, gone);
 CREATE INDEX job_change ON job (shard, change);

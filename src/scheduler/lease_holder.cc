@@ -1,0 +1,137 @@
+#include "scheduler/lease_holder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "runtime/log.h"
+
+namespace cronally::scheduler {
+
+namespace log = runtime::log;
+
+LeaseHolder::LeaseHolder(NodeId node, Duration ttl, store::Spine& spine,
+                         const runtime::Clock& clock, Inbox& inbox)
+    : spine_(spine), clock_(clock), inbox_(inbox), keeper_(node, ttl) {}
+
+void LeaseHolder::beat() {
+  core::Heartbeat said;
+  SteadyInstant asked;
+  {
+    std::lock_guard lock(mutex_);
+    asked = clock_.steady();
+    said = keeper_.heartbeat(asked);
+  }
+  core::HeartbeatAnswer answer;
+  try {
+    answer = spine_.heartbeat(said);
+  } catch (const Unavailable&) {
+    std::lock_guard lock(mutex_);
+    keeper_.gave_up(clock_.steady());
+    throw;
+  }
+  std::lock_guard lock(mutex_);
+  const SteadyInstant now = clock_.steady();
+  endless_ = answer.endless;
+  if (now - asked <= core::LeaseKeeper::answer_max) time_.add(asked, now, answer.at);
+  // What was not trusted any more when the answer came is not trusted again by it.
+  ShardSet lost = keeper_.expired(now);
+  const auto news = keeper_.answered(answer, now);
+  lost |= news.lost;
+  if (lost.any()) {
+    log::warning("scheduler", "shards lost", {{"node", said.node}, {"shards", lost.count()}});
+    inbox_.post(core::ShardsLost{lost});
+  }
+  if (news.granted.any()) granted_.push_back({news.fence, news.granted, news.at});
+  if (news.asked.any()) inbox_.post(core::ShardsAsked{news.asked});
+}
+
+void LeaseHolder::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(mutex_);
+      const auto wait = until_next();
+      if (!wait) return;
+      hurried_.wait_for(lock, stop, *wait, [this] { return hurry_; });
+      hurry_ = false;
+    }
+    if (stop.stop_requested()) return;
+    beat();
+    if (std::lock_guard lock(mutex_); !granted_.empty()) spine_.interrupt_waits();
+  }
+}
+
+// Under the lock.
+std::optional<Duration> LeaseHolder::until_next() const {
+  const auto at = keeper_.next_at();
+  if (!at) return std::nullopt;
+  return std::max(Duration::zero(), *at - clock_.steady());
+}
+
+std::vector<LeaseHolder::Granted> LeaseHolder::take_granted() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(granted_, {});
+}
+
+void LeaseHolder::post_acquired(core::ShardsAcquired event) {
+  std::lock_guard lock(mutex_);
+  const SteadyInstant now = clock_.steady();
+  ShardSet held;
+  std::erase_if(event.shards, [&](const auto& grant) {
+    const bool trusted = keeper_.trusts(grant.shard, event.fence, now);
+    if (trusted) held.set(static_cast<std::size_t>(grant.shard.value));
+    return !trusted;
+  });
+  std::erase_if(event.jobs, [&](const core::PlannedJob& job) {
+    return !held.test(static_cast<std::size_t>(job.shard.value));
+  });
+  if (!event.shards.empty()) inbox_.post(std::move(event));
+}
+
+void LeaseHolder::retain_held(core::ShardsAcquired& event) {
+  if (endless_) return;
+  std::lock_guard lock(mutex_);
+  const SteadyInstant now = clock_.steady();
+  const auto foreign = [&](ShardNo shard) { return !keeper_.trusts(shard, event.fence, now); };
+  std::erase_if(event.shards, [&](const auto& grant) { return foreign(grant.shard); });
+  std::erase_if(event.jobs, [&](const auto& job) { return foreign(job.shard); });
+}
+
+ShardSet LeaseHolder::expired() {
+  if (endless_) return {};
+  std::lock_guard lock(mutex_);
+  return keeper_.expired(clock_.steady());
+}
+
+bool LeaseHolder::may_send(const core::Lease& lease) const {
+  if (endless_) return true;
+  std::lock_guard lock(mutex_);
+  return keeper_.trusts(lease.shard, lease.fence, clock_.steady());
+}
+
+Now LeaseHolder::now() const {
+  const Now host = clock_.now();
+  if (endless_) return host;
+  std::lock_guard lock(mutex_);
+  return {time_.at(host.steady).value_or(host.wall), host.steady};
+}
+
+Instant LeaseHolder::sent_until(const Granted& granted) const {
+  return endless_ ? instant_min : granted.at + core::LeaseKeeper::clock_error_max;
+}
+
+void LeaseHolder::released(const core::Release& release) {
+  std::lock_guard lock(mutex_);
+  keeper_.released(release);
+}
+
+void LeaseHolder::drain() {
+  {
+    std::lock_guard lock(mutex_);
+    keeper_.drain();
+    hurry_ = true;
+  }
+  hurried_.notify_all();
+}
+
+}  // namespace cronally::scheduler

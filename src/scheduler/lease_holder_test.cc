@@ -1,0 +1,173 @@
+#include "scheduler/lease_holder.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/uuid.h"
+#include "runtime/clock_manual.h"
+
+namespace cronally::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant noon = instant_from_us(1'780'000'000'000'000);
+
+// A store of which only heartbeats are asked.
+class FakeSpine final : public store::Spine {
+ public:
+  explicit FakeSpine(runtime::ManualClock& clock) : clock_(clock) {}
+
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat& heartbeat) override {
+    said = heartbeat;
+    clock_.advance(took);
+    if (away) throw Unavailable("the database is away");
+    return answer;
+  }
+  void release(NodeId, const core::Release&) override {}
+  store::ShardsRead read_shards(
+      const ShardSet&, const std::function<void(std::vector<store::JobPlan>&&)>&) override {
+    return {};
+  }
+  void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
+  std::vector<core::OpenRun> read_open_runs(const ShardSet&, Instant, std::size_t) override {
+    return {};
+  }
+  store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>&,
+                                  Duration) override {
+    return {};
+  }
+  void interrupt_waits() override {}
+  std::vector<std::shared_ptr<const store::Deliverable>> read_deliverables(
+      const std::vector<std::pair<JobNo, Revision>>&) override {
+    return {};
+  }
+  std::vector<UncountedSpan> uncounted_spans(std::size_t) override { return {}; }
+  void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) override {}
+
+  core::Heartbeat said;
+  core::HeartbeatAnswer answer;
+  Duration took = 2ms;
+  bool away = false;
+
+ private:
+  runtime::ManualClock& clock_;
+};
+
+class Holder : public ::testing::Test {
+ protected:
+  void beat(std::int64_t fence, std::vector<ShardNo> granted, std::vector<ShardNo> kept = {}) {
+    spine.answer.fence = Fence{fence};
+    spine.answer.granted = std::move(granted);
+    spine.answer.kept = std::move(kept);
+    holder.beat();
+  }
+  std::vector<core::Event> posted() { return inbox.take({}, Duration::zero()); }
+
+  runtime::ManualClock clock{noon};
+  FakeSpine spine{clock};
+  Inbox inbox;
+  LeaseHolder holder{NodeId{uuid_v4(1, 2)}, 5s, spine, clock, inbox};
+};
+
+TEST_F(Holder, KeepsWhatWasGrantedForWhoReadsIt) {
+  spine.answer.at = noon + 1h;
+  beat(7, {{3}, {4}});
+  const auto granted = holder.take_granted();
+  ASSERT_EQ(granted.size(), 1U);
+  EXPECT_EQ(granted[0].fence, Fence{7});
+  EXPECT_EQ(granted[0].shards.count(), 2U);
+  EXPECT_EQ(holder.sent_until(granted[0]), noon + 1h + core::LeaseKeeper::clock_error_max);
+  EXPECT_TRUE(holder.take_granted().empty());
+  EXPECT_TRUE(posted().empty());
+}
+
+TEST_F(Holder, PostsOnlyShardsThatAreStillHeld) {
+  beat(7, {{3}, {4}});
+  beat(0, {}, {{4}});
+  (void)posted();
+  core::ShardsAcquired event{.fence = Fence{7}};
+  event.shards = {{ShardNo{3}, noon, 0}, {ShardNo{4}, noon, 0}};
+  event.jobs = {{.no = JobNo{1}, .shard = ShardNo{3}}, {.no = JobNo{2}, .shard = ShardNo{4}}};
+  holder.post_acquired(event);
+  auto events = posted();
+  ASSERT_EQ(events.size(), 1U);
+  auto& acquired = std::get<core::ShardsAcquired>(events[0]);
+  ASSERT_EQ(acquired.shards.size(), 1U);
+  EXPECT_EQ(acquired.shards[0].shard, ShardNo{4});
+  EXPECT_EQ(acquired.jobs.size(), 1U);
+  clock.advance(5s);
+  holder.retain_held(acquired);
+  EXPECT_TRUE(acquired.shards.empty()) << "it waited in the inbox for too long";
+}
+
+TEST_F(Holder, PostsWhatIsLostAndWhatIsAskedFor) {
+  beat(7, {{3}, {4}});
+  spine.answer.asked = {{4}};
+  beat(0, {}, {{4}});
+  const auto events = posted();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_TRUE(std::get<core::ShardsLost>(events[0]).shards.test(3));
+  EXPECT_TRUE(std::get<core::ShardsAsked>(events[1]).shards.test(4));
+}
+
+TEST_F(Holder, LetsNothingLeaveUnderALeaseThatIsOver) {
+  beat(7, {{3}});
+  EXPECT_TRUE(holder.may_send({{3}, {7}}));
+  EXPECT_FALSE(holder.may_send({{4}, {7}}));
+  clock.advance(4s);
+  EXPECT_FALSE(holder.may_send({{3}, {7}}));
+  EXPECT_TRUE(holder.expired().test(3));
+  beat(8, {{3}});
+  EXPECT_FALSE(holder.may_send({{3}, {7}})) << "the machine may not have heard of the loss yet";
+  EXPECT_TRUE(holder.may_send({{3}, {8}}));
+}
+
+TEST_F(Holder, DoesNotTrustAgainWhatEndedWhileTheAnswerCame) {
+  beat(7, {{3}});
+  clock.advance(3'900ms);
+  spine.took = 200ms;
+  beat(0, {}, {{3}});
+  const auto events = posted();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_TRUE(std::get<core::ShardsLost>(events[0]).shards.test(3));
+  EXPECT_FALSE(holder.may_send({{3}, {7}}));
+}
+
+TEST_F(Holder, ShowsTheClockOfTheStore) {
+  EXPECT_EQ(holder.now().wall, noon) << "the host's, before there is another";
+  spine.answer.at = noon + 1h;
+  beat(7, {{3}});
+  EXPECT_EQ(holder.now().wall, noon + 1h + 1ms) << "half of the way back is over";
+}
+
+TEST_F(Holder, GivesAHeartbeatUpWhenTheStoreIsAway) {
+  spine.away = true;
+  EXPECT_THROW(holder.beat(), Unavailable);
+  spine.away = false;
+  beat(7, {{3}});
+  EXPECT_TRUE(holder.may_send({{3}, {7}}));
+}
+
+TEST_F(Holder, SaysThatItDrains) {
+  beat(7, {{3}});
+  EXPECT_FALSE(spine.said.draining);
+  holder.drain();
+  beat(0, {}, {{3}});
+  EXPECT_TRUE(spine.said.draining);
+}
+
+TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
+  spine.answer.endless = true;
+  spine.answer.at = noon + 1h;
+  beat(7, {{3}});
+  EXPECT_TRUE(holder.endless());
+  EXPECT_EQ(holder.now().wall, clock.wall());
+  clock.advance(10h);
+  EXPECT_TRUE(holder.expired().none());
+  EXPECT_TRUE(holder.may_send({{3}, {7}}));
+  EXPECT_EQ(holder.sent_until({Fence{7}, {}, noon + 1h}), instant_min);
+}
+
+}  // namespace
+}  // namespace cronally::scheduler

@@ -1,0 +1,134 @@
+"""Writes the folder that cluster/checker.py judges, while a run goes on and at its end.
+
+Each change of a job goes through here, so that the time of its request and of its acknowledgement
+are known. One that was not answered has no `ack_hi`: nobody knows whether it was carried out.
+"""
+
+import http.client
+import json
+import pathlib
+import re
+
+import checker
+from client import segment
+from kill_run import now_us
+from processes import wait_until
+
+UNITS_US = {"ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
+ANSWER_MAX_S = 8  # the server says 503 after 5
+SETTLE_MAX_S = 60
+
+
+def schedule_of(body):
+    """The schedule of a job as the checker's spec has it. Intervals need an `anchor`."""
+    text = body["schedule"]
+    if text == "@never":
+        return None
+    if text.startswith("@at "):
+        return {"at": [checker.instant_us(text[4:])]}
+    if text.startswith("@every "):
+        parts = re.findall(r"(\d+)(ms|s|m|h)", text)
+        return {"every": sum(int(number) * UNITS_US[unit] for number, unit in parts),
+                "anchor": checker.instant_us(body["anchor"])}
+    return {"cron": text, "zone": body.get("zone", "UTC"), "dst": body.get("dst", "run")}
+
+
+def said(api, method, path, body=None):
+    """The answer of an edit and when it came; None and None where its fate is open: no answer in
+    time, or the server's word that it cannot tell."""
+    try:
+        answer = api.send(method, path, body, timeout=ANSWER_MAX_S)
+    except (OSError, http.client.HTTPException):
+        return None, None
+    if answer.status == 503:
+        return None, None
+    assert 200 <= answer.status < 300, f"{method} {path}: {answer}"
+    return answer, now_us()
+
+
+class Recording:
+    """A run in `folder`. `window_us`: how late is punctual."""
+
+    def __init__(self, folder, window_us):
+        self.folder = pathlib.Path(folder)
+        self.window_us = window_us
+        self.bodies = {}  # id -> what was last asked for
+
+    def create(self, api, body):
+        """A new job; its id, or None when the answer did not come."""
+        sent = now_us()
+        answer, answered = said(api, "POST", "/v2/jobs", body)
+        if answered is None:  # whether it is there is known at the end, by its name
+            self._change(sent, None, body, name=body["name"])
+            return None
+        job = answer.json["id"]
+        self.bodies[job] = body
+        self._change(sent, answered, body, job=job)
+        return job
+
+    def edit(self, api, job, **fields):
+        """Changes fields of a job."""
+        self.bodies[job] = {**self.bodies[job], **fields}
+        self._act(api, job, self.bodies[job], "PATCH", f"/v2/jobs/{job}", fields)
+
+    def pause(self, api, job):
+        self._act(api, job, None, "POST", f"/v2/jobs/{job}/pause", pauses=True)
+
+    def resume(self, api, job):
+        self._act(api, job, self.bodies[job], "POST", f"/v2/jobs/{job}/resume")
+
+    def delete(self, api, job):
+        self._act(api, job, None, "DELETE", f"/v2/jobs/{job}")
+
+    def _act(self, api, job, body, method, path, fields=None, pauses=False):
+        sent = now_us()
+        _, answered = said(api, method, path, fields)
+        self._change(sent, answered, body, job=job, pauses=pauses)
+
+    def _change(self, sent, answered, body, pauses=False, **who):
+        line = {**who, "ack_lo": sent, "ack_hi": answered, "window": self.window_us,
+                "schedule": schedule_of(body) if body else None, "pauses": pauses}
+        if body:
+            line.update(delivery=body.get("delivery", "at_least_once"),
+                        catch_up=body.get("catch_up", {}).get("mode", "latest"),
+                        attempts_max=body.get("retry", {}).get("attempts", 5))
+        self._append("spec.jsonl", [line])
+
+    def _append(self, name, lines):
+        with open(self.folder / name, "a", encoding="utf-8") as out:
+            for line in lines:
+                out.write(json.dumps(line) + "\n")
+
+    def finish(self, api, requests, spans, title, settle_max_s=SETTLE_MAX_S, **about):
+        """Waits until everything due by now is settled, and writes what receivers and ledger say.
+        `requests` and `spans` are called then; a span is (job, after, until, reason)."""
+        end = now_us()
+        wait_until(lambda: not self._open(api, end), settle_max_s, step=0.2,
+                   what="the end of all runs")
+        self._name_unanswered(api)
+        self._append("recv.jsonl", requests())
+        self._append("claims.jsonl", [{"run": run} for run in api.pages("/v2/runs")])
+        self._append("claims.jsonl", [
+            {"span": dict(zip(("job", "after", "until", "reason"), span))} for span in spans()])
+        (self.folder / "faults.jsonl").touch()
+        (self.folder / "run.json").write_text(json.dumps({"end": end, "title": title, **about}))
+
+    @staticmethod
+    def _open(api, end):
+        query = {"until": checker.instant_text(end + 1)}
+        return any(api.pages("/v2/runs", limit=1, state=state, **query)
+                   for state in ("requested", "claimed", "begun"))
+
+    def _name_unanswered(self, api):
+        """Lines that know only a name get the job's id; those of jobs that never were are
+        dropped."""
+        file = self.folder / "spec.jsonl"
+        lines = []
+        for line in map(json.loads, file.read_text().splitlines()):
+            if "name" in line:
+                answer = api.send("GET", f"/v2/jobs/{segment(line.pop('name'))}")
+                if answer.status != 200:
+                    continue
+                line["job"] = answer.json["id"]
+            lines.append(json.dumps(line) + "\n")
+        file.write_text("".join(lines))
