@@ -12,6 +12,15 @@ namespace cronally::store::postgres {
 
 namespace {
 
+// Any bytes, which text need not hold.
+void add_v1_name(Blobs& names, const core::Job& job) {
+  if (job.v1_name) {
+    names.add(Bytes{*job.v1_name});
+  } else {
+    names.add_null();
+  }
+}
+
 // The columns that jobs_insert and jobs_update share, in their order, from `name` on.
 class PlanColumns {
  public:
@@ -35,7 +44,7 @@ class PlanColumns {
     windows_.add(definition.catch_up.window);
     limits_.add(definition.catch_up.limit);
     destinations_.add(core::destination_of(definition.target));
-    v1_names_.add(job.v1_name);
+    add_v1_name(v1_names_, job);
   }
   void add_to(Params& params) const {
     params.add(names_).add(labels_).add(changes_).add(paused_).add(stamps_).add(schedules_);
@@ -45,7 +54,8 @@ class PlanColumns {
   }
 
  private:
-  Texts names_, labels_, schedules_, zones_, destinations_, v1_names_;
+  Texts names_, labels_, schedules_, zones_, destinations_;
+  Blobs v1_names_;
   Flags paused_;
   Numbers changes_, stamps_, dst_, anchors_, deliveries_, attempts_, backoff_min_, backoff_max_;
   Numbers age_max_, catch_up_, windows_, limits_;
@@ -140,12 +150,12 @@ void JobRows::insert_revisions_and_secrets() {
   Uuids secrets;
   Blobs sealed;
   Numbers renamed;
-  Texts v1_names;
+  Blobs v1_names;
   for (const auto& entry : entries_) {
     const auto& job = entry.job;
     if (entry.kind == Kind::renamed) {
       renamed.add(job.no);
-      v1_names.add(job.v1_name);
+      add_v1_name(v1_names, job);
     }
     if (!is_changed(entry)) continue;
     jobs.add(job.no);

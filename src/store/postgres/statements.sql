@@ -433,7 +433,7 @@ SELECT id, $1, shard, name, labels::jsonb, 1, 0, change, 0, paused, 0, at, at, s
 FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::boolean[],
             $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[],
             $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-            $19::bigint[], $20::bigint[], $21::text[], $22::text[])
+            $19::bigint[], $20::bigint[], $21::text[], $22::bytea[])
      WITH ORDINALITY
      AS j (id, shard, name, labels, change, paused, at, schedule, zone, dst, anchor, delivery,
            attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window, catch_up_limit,
@@ -457,7 +457,7 @@ UPDATE job SET name = u.name, labels = u.labels::jsonb, revision = job.revision 
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::boolean[],
             $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
             $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-            $18::bigint[], $19::bigint[], $20::text[], $21::text[])
+            $18::bigint[], $19::bigint[], $20::text[], $21::bytea[])
      AS u (job_no, last_change, name, labels, change, paused, at, schedule, zone, dst, anchor,
            delivery, attempts, backoff_min, backoff_max, age_max, catch_up, catch_up_window,
            catch_up_limit, destination, v1_name)
@@ -465,7 +465,7 @@ WHERE job.job_no = u.job_no;
 
 -- name: jobs_v1_name_set
 UPDATE job SET v1_name = u.v1_name
-FROM unnest($1::bigint[], $2::text[]) AS u (job_no, v1_name) WHERE job.job_no = u.job_no;
+FROM unnest($1::bigint[], $2::bytea[]) AS u (job_no, v1_name) WHERE job.job_no = u.job_no;
 
 -- name: job_count
 SELECT count(*) FROM job WHERE account_no = $1 AND gone = 0;

@@ -148,7 +148,7 @@ CREATE TABLE job (
   catch_up_window  bigint NOT NULL,
   catch_up_limit   integer NOT NULL,
   destination      text NOT NULL,
-  v1_name          text               -- what API v1 calls it; null: its name
+  v1_name          bytea              -- what API v1 calls it, any bytes; null: its name
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX job_name ON job (account_no, name, gone);
 CREATE INDEX job_change ON job (shard, change);
