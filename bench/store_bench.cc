@@ -1,6 +1,7 @@
-// What the SQLite store's writer costs: 10,000 jobs created, 10,000 claims, 10,000 outcomes with
+// What the stores' writers cost: 10,000 jobs created, 10,000 claims, 10,000 outcomes with
 // their attempts, 10,000 definitions read for delivery, and a start with 10,000 jobs. On the disk
-// of TMPDIR, with its fsyncs.
+// of TMPDIR, with its fsyncs; PostgreSQL in a server of its own there, on the same cores, with
+// synchronous_commit = on.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
@@ -14,7 +15,9 @@
 #include "base/check.h"
 #include "base/uuid.h"
 #include "runtime/clock.h"
+#include "store/postgres/open.h"
 #include "store/sqlite/open.h"
+#include "tests/conformance/postgres_cluster.h"
 
 namespace cronally {
 namespace {
@@ -22,13 +25,56 @@ namespace {
 constexpr int jobs_max = 10'000;
 constexpr int jobs_per_create = 1'000;
 
-class Store {
+const std::shared_ptr<runtime::SystemClock> the_clock = std::make_shared<runtime::SystemClock>();
+
+// A fresh database for as long as this lives.
+class Sqlite {
  public:
-  Store() {
+  Sqlite() {
     std::string made = std::filesystem::temp_directory_path() / "cronally-bench-XXXXXX";
     CHECK(::mkdtemp(made.data()), "the temporary directory takes no new folder");
     directory_ = made;
-    auto opened = store::open_sqlite({.file = directory_ / "cronally.db", .clock = clock_});
+  }
+  ~Sqlite() { std::filesystem::remove_all(directory_); }
+  Sqlite(const Sqlite&) = delete;
+  Sqlite& operator=(const Sqlite&) = delete;
+
+  static bool is_here() { return true; }
+  Result<std::unique_ptr<store::Database>> open() const {
+    return store::open_sqlite({.file = directory_ / "cronally.db", .clock = the_clock});
+  }
+
+ private:
+  std::filesystem::path directory_;
+};
+
+class Postgres {
+ public:
+  Postgres() : name_(cluster()->create_database()) {}
+  ~Postgres() { cluster()->drop_database(name_); }
+  Postgres(const Postgres&) = delete;
+  Postgres& operator=(const Postgres&) = delete;
+
+  static bool is_here() { return cluster() != nullptr; }
+  Result<std::unique_ptr<store::Database>> open() const {
+    return store::open_postgres({.address = cluster()->address(name_), .clock = the_clock});
+  }
+
+ private:
+  static conformance::PostgresCluster* cluster() {
+    static const auto cluster = conformance::PostgresCluster::make(
+        {"-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"});
+    return cluster.get();
+  }
+
+  const std::string name_;
+};
+
+template <class Place>
+class Store {
+ public:
+  Store() {
+    auto opened = place_.open();
     CHECK(opened, "a new database opens");
     database_ = std::move(*opened);
     store::Account account{.id = AccountId{uuid_v4(1, 1)}, .name = "default"};
@@ -38,12 +84,6 @@ class Store {
     create_jobs();
     fence_ = spine().acquire(NodeId{uuid_v4(1, 3)}).fence;
   }
-  ~Store() {
-    database_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  Store(const Store&) = delete;
-  Store& operator=(const Store&) = delete;
 
   store::Spine& spine() { return database_->spine(); }
 
@@ -59,13 +99,13 @@ class Store {
 
   // One claim of every job, at an instant of its own herd.
   std::vector<core::Item> claims() {
-    due_ = clock_->wall();
+    due_ = the_clock->wall();
     std::vector<core::Item> items;
     for (const auto& job : jobs_) {
       items.push_back(core::Claim{.job = job.no,
                                   .shard = job.shard,
                                   .revision = 1,
-                                  .id = RunId{uuid_v7(due_, ++ids_, ids_ * 0x9e3779b97f4a7c15U)},
+                                  .id = fresh_run_id(),
                                   .scheduled_at = due_,
                                   .due = due_});
     }
@@ -98,11 +138,18 @@ class Store {
   }
 
  private:
+  RunId fresh_run_id() {
+    ++ids_;
+    return RunId{uuid_v7(due_, ids_, spread())};
+  }
+  std::uint64_t spread() const { return ids_ * 0x9e3779b97f4a7c15U; }
+
   void create_jobs() {
     for (int first = 0; first < jobs_max; first += jobs_per_create) {
       std::vector<store::JobDraft> drafts;
       for (int i = first; i < first + jobs_per_create; ++i) {
-        store::JobDraft draft{.id = JobId{uuid_v4(++ids_, ids_ * 0x9e3779b97f4a7c15U)}};
+        ++ids_;
+        store::JobDraft draft{.id = JobId{uuid_v4(ids_, spread())}};
         draft.definition.name = "job-" + std::to_string(i);
         draft.definition.schedule = "@every 1s";
         draft.definition.target = core::HttpTarget{.url = "http://127.0.0.1:9/hook"};
@@ -116,9 +163,8 @@ class Store {
     }
   }
 
-  std::filesystem::path directory_;
-  std::shared_ptr<runtime::SystemClock> clock_ = std::make_shared<runtime::SystemClock>();
-  std::unique_ptr<store::Database> database_;
+  Place place_;
+  std::unique_ptr<store::Database> database_;  // ends before its place
   AccountNo account_;
   Fence fence_;
   std::vector<core::Job> jobs_;
@@ -127,9 +173,14 @@ class Store {
 };
 
 // A new database and its first 10,000 jobs, as bulk creates of the API's size.
+template <class Place>
 void jobs_created(benchmark::State& state) {
+  if (!Place::is_here()) {
+    state.SkipWithError("PostgreSQL is not installed");
+    return;
+  }
   for (auto _ : state) {
-    auto store = std::make_unique<Store>();
+    auto store = std::make_unique<Store<Place>>();
     state.PauseTiming();
     store.reset();
     state.ResumeTiming();
@@ -137,8 +188,13 @@ void jobs_created(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * jobs_max);
 }
 
+template <class Place>
 void claims_committed(benchmark::State& state) {
-  Store store;
+  if (!Place::is_here()) {
+    state.SkipWithError("PostgreSQL is not installed");
+    return;
+  }
+  Store<Place> store;
   for (auto _ : state) {
     state.PauseTiming();
     auto items = store.claims();
@@ -148,8 +204,13 @@ void claims_committed(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * jobs_max);
 }
 
+template <class Place>
 void outcomes_committed(benchmark::State& state) {
-  Store store;
+  if (!Place::is_here()) {
+    state.SkipWithError("PostgreSQL is not installed");
+    return;
+  }
+  Store<Place> store;
   for (auto _ : state) {
     state.PauseTiming();
     auto items = store.outcomes(store.commit(store.claims()));
@@ -160,8 +221,13 @@ void outcomes_committed(benchmark::State& state) {
 }
 
 // As a herd reads them, a thousand at a time.
+template <class Place>
 void deliverables_read(benchmark::State& state) {
-  Store store;
+  if (!Place::is_here()) {
+    state.SkipWithError("PostgreSQL is not installed");
+    return;
+  }
+  Store<Place> store;
   for (auto _ : state) {
     for (const auto& wanted : store.keys(1'000)) {
       benchmark::DoNotOptimize(store.spine().read_deliverables(wanted));
@@ -170,18 +236,34 @@ void deliverables_read(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * jobs_max);
 }
 
+template <class Place>
 void started(benchmark::State& state) {
-  Store store;
+  if (!Place::is_here()) {
+    state.SkipWithError("PostgreSQL is not installed");
+    return;
+  }
+  Store<Place> store;
   for (auto _ : state) {
     benchmark::DoNotOptimize(store.spine().acquire(NodeId{uuid_v4(1, 4)}));
   }
 }
 
-BENCHMARK(jobs_created)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(5);
-BENCHMARK(claims_committed)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
-BENCHMARK(outcomes_committed)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
-BENCHMARK(deliverables_read)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
-BENCHMARK(started)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(jobs_created<Sqlite>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(5);
+BENCHMARK(jobs_created<Postgres>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(5);
+BENCHMARK(claims_committed<Sqlite>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(claims_committed<Postgres>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(outcomes_committed<Sqlite>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(outcomes_committed<Postgres>)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(20);
+BENCHMARK(deliverables_read<Sqlite>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(deliverables_read<Postgres>)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(20);
+BENCHMARK(started<Sqlite>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(started<Postgres>)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
 
 }  // namespace
 }  // namespace cronally

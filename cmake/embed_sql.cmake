@@ -1,6 +1,6 @@
-# cmake -DOUT=… -DSTATEMENTS=… -DMIGRATIONS=a;b -P embed_sql.cmake
+# cmake -DSTORE=sqlite -DOUT=… -DSTATEMENTS=… -DMIGRATIONS=a;b -P embed_sql.cmake
 file(READ ${STATEMENTS} statements)
-set(text "#include <span>\n#include <string_view>\n\nnamespace cronally::store::sqlite {\n\n")
+set(text "#include <span>\n#include <string_view>\n\nnamespace cronally::store::${STORE} {\n\n")
 string(APPEND text "extern const std::string_view statements_text;\n")
 string(APPEND text "extern const std::span<const std::string_view> migration_texts;\n\n")
 string(APPEND text "const std::string_view statements_text = R\"sql(${statements})sql\";\n\n")
@@ -10,5 +10,5 @@ foreach(file ${MIGRATIONS})
   string(APPEND text "R\"sql(${sql})sql\",\n")
 endforeach()
 string(APPEND text "};\nconst std::span<const std::string_view> migration_texts = all;\n\n")
-string(APPEND text "}  // namespace cronally::store::sqlite\n")
+string(APPEND text "}  // namespace cronally::store::${STORE}\n")
 file(WRITE ${OUT} "${text}")

@@ -6,8 +6,10 @@
 //   clock.reboot();          // steady starts again, and counts from another boot
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "runtime/clock.h"
 
@@ -29,27 +31,43 @@ class ManualClock final : public Clock {
   }
 
   void advance(Duration length) {
-    std::lock_guard lock{mutex_};
-    now_.wall += length;
-    now_.steady += length;
+    move([&] {
+      now_.wall += length;
+      now_.steady += length;
+    });
   }
 
   void step_wall(Duration by) {
-    std::lock_guard lock{mutex_};
-    now_.wall += by;
+    move([&] { now_.wall += by; });
   }
 
   void reboot() {
+    move([&] {
+      now_.steady = steady_at_boot;
+      ++boots_;
+    });
+  }
+
+  // From here on `told` hears each move before the call that makes it returns: another clock (a
+  // database's) can go with this one.
+  void on_move(std::function<void(const Now&)> told) {
     std::lock_guard lock{mutex_};
-    now_.steady = steady_at_boot;
-    ++boots_;
+    told_ = std::move(told);
   }
 
  private:
   static constexpr SteadyInstant steady_at_boot{std::chrono::hours{1}};
 
+  template <class Change>
+  void move(Change change) {
+    std::lock_guard lock{mutex_};
+    change();
+    if (told_) told_(now_);
+  }
+
   mutable std::mutex mutex_;
   Now now_;
+  std::function<void(const Now&)> told_;
   int boots_ = 1;
 };
 

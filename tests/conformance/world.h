@@ -45,7 +45,7 @@ class World {
 
 struct StoreFactory {
   std::string name;
-  std::function<std::unique_ptr<World>()> make;
+  std::function<std::unique_ptr<World>()> make;  // null: what it needs is not on this machine
   friend void PrintTo(const StoreFactory& factory, std::ostream* out) { *out << factory.name; }
 };
 

@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "store/sqlite/rows.h"
+#include "store/stored.h"
 
 namespace cronally::store::sqlite {
 

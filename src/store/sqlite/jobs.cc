@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "core/definition_json.h"
-#include "store/sqlite/cursor.h"
+#include "store/cursor.h"
+#include "store/job_edit.h"
 #include "store/sqlite/job_match.h"
 #include "store/sqlite/rows.h"
 
@@ -72,25 +74,11 @@ void bind_plan(Statement& statement, const core::Job& job) {
       .bind(core::destination_of(definition.target));
 }
 
-// What v1 is to call a job of this name.
-std::optional<std::string> v1_name_of(std::optional<std::string> wanted, const std::string& name) {
-  return wanted == name ? std::nullopt : std::move(wanted);
-}
-
-Instant anchor_at(Instant stamp) { return std::chrono::floor<std::chrono::milliseconds>(stamp); }
-
 core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft) {
   auto& db = transaction.db();
+  const auto secrets = std::move(draft.secrets);
   const auto stamp = transaction.stamp();
-  core::Job job{.id = draft.id,
-                .account = account,
-                .shard = shard_of(draft.id),
-                .revision = 1,
-                .definition = std::move(draft.definition),
-                .created_at = stamp,
-                .updated_at = stamp};
-  job.anchor = job.definition.anchor.value_or(anchor_at(stamp));
-  job.v1_name = v1_name_of(std::move(draft.v1_name), job.definition.name);
+  auto job = job_of(account, std::move(draft), stamp);
   job.change = transaction.shard_changed(job.shard);
   {
     auto insert = db.use("job_insert");
@@ -109,38 +97,23 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
   job.no = {db.last_row()};
   write_labels(db, "label_insert", job);
   insert_revision(db, job);
-  insert_secrets(db, job.no, draft.secrets);
+  insert_secrets(db, job.no, secrets);
   return job;
-}
-
-Change change_between(const core::JobDefinition& before, const core::JobDefinition& after) {
-  auto same_but_pause = before;
-  same_but_pause.paused = after.paused;
-  if (same_but_pause != after) return Change::changed;
-  return after.paused ? Change::paused : Change::resumed;
 }
 
 core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
   auto& db = transaction.db();
-  const bool v1_name_stays = !draft.v1_name && job.definition.name == draft.definition.name;
-  if (!v1_name_stays) job.v1_name = v1_name_of(draft.v1_name, draft.definition.name);
-  if (job.definition == draft.definition) {
-    if (!v1_name_stays) db.use("job_v1_name_set").bind(job.no).bind(job.v1_name).run();
+  const auto v1_name_was = std::exchange(job.v1_name, v1_name_after(job, draft));
+  const auto kind = change_between(job.definition, draft.definition);
+  if (!kind) {
+    if (job.v1_name != v1_name_was) {
+      db.use("job_v1_name_set").bind(job.no).bind(job.v1_name).run();
+    }
     return job;
   }
-  const auto kind = change_between(job.definition, draft.definition);
-  const bool same_schedule = job.definition.schedule == draft.definition.schedule &&
-                             job.definition.anchor == draft.definition.anchor;
-  job.updated_at = transaction.stamp();
-  if (draft.definition.anchor) {
-    job.anchor = *draft.definition.anchor;
-  } else if (!same_schedule) {
-    job.anchor = anchor_at(job.updated_at);
-  }
   write_labels(db, "label_delete", job);
-  job.definition = std::move(draft.definition);
+  job = next_revision(std::move(job), std::move(draft.definition), transaction.stamp());
   write_labels(db, "label_insert", job);
-  ++job.revision;
   job.change = transaction.shard_changed(job.shard);
   {
     auto update = db.use("job_update");
@@ -148,7 +121,7 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
         .bind(job.definition.name)
         .bind(job.revision)
         .bind(job.change)
-        .bind(kind)
+        .bind(*kind)
         .bind(job.definition.paused)
         .bind(job.updated_at);
     bind_plan(update, job);
@@ -157,10 +130,6 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
   insert_revision(db, job);
   insert_secrets(db, job.no, draft.secrets);
   return job;
-}
-
-std::string taken(const std::string& name) {
-  return "a job named '" + name + "' exists already; choose another name, or change that job";
 }
 
 // Every draft in order; throws Undo with all names that are taken.
@@ -172,8 +141,8 @@ std::vector<core::Job> write_drafts(Transaction& transaction, AccountNo account,
     const auto name = drafts[i].definition.name;
     auto found = read_job(transaction.db(), "job_by_name", account, name);
     if (found && existing == Existing::fail) {
-      conflict.message = taken(name);
-      conflict.fields.push_back({"/items/" + std::to_string(i) + "/name", taken(name)});
+      conflict.message = name_taken_text(name);
+      conflict.fields.push_back({"/items/" + std::to_string(i) + "/name", name_taken_text(name)});
     } else if (found) {
       jobs.push_back(update_job(transaction, std::move(*found), std::move(drafts[i])));
     } else {
@@ -219,13 +188,6 @@ core::Job require_job(Transaction& transaction, AccountNo account, JobId id,
                                          std::to_string(*expected)}};
   }
   return std::move(*job);
-}
-
-RunId id_at(RunId id, Instant due) {
-  std::uint64_t words[2] = {};
-  for (int i = 0; i < 16; ++i)
-    words[i / 8] = words[i / 8] << 8 | id.value.bytes[static_cast<std::size_t>(i)];
-  return {uuid_v7(due, words[0], words[1])};
 }
 
 core::Run insert_request(Transaction& transaction, const core::Job& job, core::RunKind kind,
@@ -333,7 +295,7 @@ Result<core::Job> SqliteJobs::change_job(AccountNo account, JobDraft draft, Revi
     auto job = require_job(transaction, account, draft.id, expected);
     if (draft.definition.name != job.definition.name &&
         read_job(transaction.db(), "job_by_name", account, draft.definition.name)) {
-      auto text = taken(draft.definition.name);
+      auto text = name_taken_text(draft.definition.name);
       throw Undo{{"name_taken", text, {{"/name", text}}}};
     }
     return update_job(transaction, std::move(job), std::move(draft));

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "store/sqlite/cursor.h"
+#include "store/cursor.h"
 #include "store/sqlite/job_match.h"
 #include "store/sqlite/rows.h"
 

@@ -10,7 +10,7 @@
 #include "base/hmac.h"
 #include "base/result.h"
 
-namespace cronally::store::sqlite {
+namespace cronally::store {
 
 template <std::size_t n>
 std::string write_cursor(const std::array<std::int64_t, n>& numbers) {
@@ -39,4 +39,4 @@ Result<std::array<std::int64_t, n>> read_cursor(std::string_view cursor) {
   return numbers;
 }
 
-}  // namespace cronally::store::sqlite
+}  // namespace cronally::store

@@ -1,0 +1,219 @@
+#include "store/postgres/batch_replans.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "store/postgres/batch_writer.h"
+#include "store/stored.h"
+
+namespace cronally::store::postgres {
+
+namespace {
+
+using Change = core::Replan::Change;
+using core::ItemStatus;
+
+class Replans {
+ public:
+  Replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
+          const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes)
+      : transaction_(transaction), replans_(replans), fences_(fences), outcomes_(outcomes) {}
+
+  void write() {
+    begin();
+    judge_others();
+    if (fresh_.empty()) return;
+    read_runs();
+    find_unused_secrets();
+    write_decisions();
+  }
+
+ private:
+  struct Fresh {
+    const core::Replan* replan = nullptr;
+    bool live = false;
+    bool deleted = false;
+    bool keeps_runs = false;  // some run of the job stays open
+  };
+  struct Open {
+    RunNo run;
+    JobNo job;
+    Instant due;
+    core::RunKind kind = core::RunKind::scheduled;
+    Fence fence;
+    bool attempted = false;
+  };
+
+  // Those whose revision is the newest and not planned yet are to be done now.
+  void begin() {
+    Numbers jobs, revisions;
+    std::unordered_map<JobNo, Placed<core::Replan>> by_job;
+    for (const auto& placed : replans_) {
+      jobs.add(placed.item->job);
+      revisions.add(placed.item->revision);
+      by_job.emplace(placed.item->job, placed);
+      outcomes_[placed.place] = {ItemStatus::stale, {}};
+    }
+    Params params;
+    params.add(jobs).add(revisions);
+    for (const Row row : transaction_.db().run("replans_begin", std::move(params))) {
+      const JobNo job{row.integer(0)};
+      const auto& placed = by_job.at(job);
+      outcomes_[placed.place].status = ItemStatus::done;
+      fresh_[job] = {
+          .replan = placed.item, .live = !row.flag(1) && !row.flag(2), .deleted = row.flag(2)};
+    }
+  }
+
+  // Repeated: runs that were claimed since are none of its business.
+  void judge_others() {
+    Numbers jobs;
+    for (const auto& [place, replan] : replans_) {
+      if (!fresh_.contains(replan->job)) jobs.add(replan->job);
+    }
+    if (jobs.size() == 0) return;
+    std::unordered_map<JobNo, Revision> planned;
+    for (const Row row : transaction_.db().run("replans_find", std::move(Params().add(jobs)))) {
+      if (row.integer(1) != row.integer(2)) continue;
+      planned.emplace(JobNo{row.integer(0)}, static_cast<Revision>(row.integer(1)));
+    }
+    for (const auto& [place, replan] : replans_) {
+      const auto found = planned.find(replan->job);
+      if (found != planned.end() && found->second == replan->revision) {
+        outcomes_[place].status = ItemStatus::done;
+      }
+    }
+  }
+
+  Params fresh_jobs() const {
+    Numbers jobs;
+    for (const auto& [job, fresh] : fresh_) jobs.add(job);
+    return std::move(Params().add(jobs));
+  }
+
+  void read_runs() {
+    Exchange exchange;
+    exchange.add("open_runs_of_jobs", fresh_jobs(), [this](const Rows& rows) {
+      for (const Row row : rows) {
+        decide({.run = {row.integer(0)},
+                .job = {row.integer(1)},
+                .due = row.instant(2),
+                .kind = row.as<core::RunKind>(3),
+                .fence = {row.integer(4)},
+                .attempted = row.integer(5) + row.integer(6) > 0});
+      }
+    });
+    exchange.add("secrets_of_jobs", fresh_jobs(), [this](const Rows& rows) {
+      for (const Row row : rows) secrets_[JobNo{row.integer(1)}].insert(SecretId{row.uuid(0)});
+    });
+    exchange.run(transaction_.db());
+  }
+
+  void decide(const Open& run) {
+    auto& fresh = fresh_.at(run.job);
+    const auto& replan = *fresh.replan;
+    if (std::ranges::find(replan.in_flight, run.run) != replan.in_flight.end()) {
+      fresh.keeps_runs = true;
+      return;
+    }
+    const bool scheduled = run.kind == core::RunKind::scheduled;
+    const bool ahead = scheduled && !run.attempted && run.due > replan.changed_at;
+    // By an owner before: its takeover decides.
+    const bool sent_perhaps =
+        run.fence != fences_.of(replan.shard) && run.due <= transaction_.now();
+    const bool deleted = replan.change == Change::deleted;
+    const bool cancelled = deleted || (replan.change == Change::changed && !run.attempted &&
+                                       run.due <= replan.changed_at);
+    if (ahead && !sent_perhaps) {
+      rebind_or_delete(run, fresh);
+    } else if (!ahead && cancelled) {
+      ends_.add(run.run, fences_.of(replan.shard), core::Verdict::cancelled,
+                deleted ? core::Reason::deleted : core::Reason::changed);
+      shards_.emplace(run.run, replan.shard);
+    } else {
+      fresh.keeps_runs = true;
+    }
+  }
+
+  void rebind_or_delete(const Open& run, Fresh& fresh) {
+    const auto& replan = *fresh.replan;
+    if (fresh.live && std::ranges::binary_search(replan.owed, run.due)) {
+      fresh.keeps_runs = true;
+      rebound_.add(run.run);
+      rebound_dues_.add(run.due);
+      rebound_to_.add(replan.revision);
+    } else {
+      deleted_.add(run.run);
+      deleted_dues_.add(run.due);
+      transaction_.runs_added(replan.shard, -1);
+    }
+    transaction_.run_changed(replan.shard, run.run);
+  }
+
+  // Secrets that neither the newest definition nor an open run can still use. A job with an open
+  // run keeps all of them; its next change looks again.
+  void find_unused_secrets() {
+    Numbers jobs;
+    for (const auto& [job, secrets] : secrets_) {
+      if (!fresh_.at(job).keeps_runs && !fresh_.at(job).deleted) jobs.add(job);
+    }
+    if (jobs.size() > 0) {
+      for (const Row row :
+           transaction_.db().run("definitions_newest", std::move(Params().add(jobs)))) {
+        auto& secrets = secrets_.at(JobNo{row.integer(0)});
+        for (const auto& used : core::secrets_of(definition_of(row.view(1)).target)) {
+          secrets.erase(used.secret);
+        }
+      }
+    }
+    for (const auto& [job, secrets] : secrets_) {
+      if (fresh_.at(job).keeps_runs) continue;
+      for (const SecretId& secret : secrets) unused_.add(secret);
+    }
+  }
+
+  void write_decisions() {
+    Exchange exchange;
+    if (rebound_.size() > 0) {
+      Params params;
+      params.add(rebound_).add(rebound_dues_).add(rebound_to_);
+      exchange.add("runs_rebind", std::move(params));
+    }
+    if (deleted_.size() > 0) {
+      Params params;
+      params.add(deleted_).add(deleted_dues_);
+      exchange.add("runs_delete", std::move(params));
+    }
+    ends_.add_to(exchange, transaction_.now(), [this](const Rows& rows) {
+      for (const Row row : rows) {
+        const RunNo run{row.integer(0)};
+        transaction_.run_changed(shards_.at(run), run);
+      }
+    });
+    if (unused_.size() > 0) exchange.add("secrets_delete", std::move(Params().add(unused_)));
+    exchange.run(transaction_.db());
+  }
+
+  Transaction& transaction_;
+  const std::vector<Placed<core::Replan>>& replans_;
+  const core::Fences& fences_;
+  std::vector<core::ItemOutcome>& outcomes_;
+  std::unordered_map<JobNo, Fresh> fresh_;
+  std::unordered_map<JobNo, std::unordered_set<SecretId>> secrets_;
+  Numbers rebound_, rebound_dues_, rebound_to_;
+  Numbers deleted_, deleted_dues_;
+  EndRows ends_;
+  std::unordered_map<RunNo, ShardNo> shards_;  // of ends_
+  Uuids unused_;
+};
+
+}  // namespace
+
+void write_replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
+                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes) {
+  Replans(transaction, replans, fences, outcomes).write();
+}
+
+}  // namespace cronally::store::postgres

@@ -1,0 +1,16 @@
+// Replans of a batch: the table of core::Replan, for all jobs of a stage together.
+#pragma once
+
+#include <vector>
+
+#include "core/batch.h"
+#include "store/postgres/batch_stages.h"
+#include "store/postgres/transaction.h"
+
+namespace cronally::store::postgres {
+
+// Writes the replans, each of another job, and their outcomes into `outcomes` at their places.
+void write_replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
+                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes);
+
+}  // namespace cronally::store::postgres

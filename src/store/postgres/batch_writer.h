@@ -1,0 +1,86 @@
+// Writes a batch of the step machine: each kind of item one guarded statement over all of its kind,
+// in which "no row" is an outcome (core/batch.h has the rules).
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/batch.h"
+#include "store/postgres/batch_stages.h"
+#include "store/postgres/exchange.h"
+#include "store/postgres/transaction.h"
+
+namespace cronally::store::postgres {
+
+// Runs that end without an attempt: rows of the statement runs_end.
+class EndRows {
+ public:
+  void add(RunNo run, Fence fence, core::Verdict verdict, core::Reason reason);
+  // `take` is handed the numbers of the runs that ended by it.
+  void add_to(Exchange& exchange, Instant now, Exchange::Take take);
+
+ private:
+  Numbers runs_;
+  Numbers fences_;
+  Numbers verdicts_;
+  Numbers reasons_;
+};
+
+// Lives for one batch in one transaction.
+class BatchWriter {
+ public:
+  BatchWriter(Transaction& transaction, const core::Batch& batch);
+
+  std::vector<core::ItemOutcome> write();
+
+ private:
+  using ItemStatus = core::ItemStatus;
+
+  // A run as it stands now, for items whose guard found no row.
+  struct RunState {
+    core::RunState state = core::RunState::requested;
+    Fence fence;
+    std::int64_t attempt = 0;
+    std::int64_t send_at = 0;
+    std::int64_t verdict = 0;
+    std::int64_t reason = 0;
+  };
+
+  // Which items count: their shards carry the batch's fence.
+  std::vector<bool> lock_shards();
+  void count_foreign(const std::vector<RunNo>& runs, std::vector<bool>& counts);
+  Fence fence_of(ShardNo shard) const { return batch_.fences.of(shard); }
+  void set(std::size_t place, ItemStatus status, RunNo run = {});
+
+  void write_stage(const Stage& stage);
+  void add_claims(Exchange& exchange, const Stage& stage);
+  void add_skips(Exchange& exchange, const Stage& stage);
+  void add_accepts(Exchange& exchange, const Stage& stage);
+  void add_begins(Exchange& exchange, const Stage& stage);
+  void add_takeovers(Exchange& exchange, const Stage& stage);
+  void add_attempts(Exchange& exchange, const Stage& stage);
+  void add_outcomes(Exchange& exchange, const Stage& stage);
+  void add_ends(Exchange& exchange, const Stage& stage);
+  template <class T>
+  Exchange::Take mark_done(const std::vector<Placed<T>>& items);
+
+  void find_claims(const std::vector<Placed<core::Claim>>& claims);
+  void judge_repeated(const Stage& stage);
+  template <class T>
+  void judge_repeated(const std::vector<Placed<T>>& items);
+  std::unordered_map<RunNo, RunState> read_states(const std::vector<RunNo>& runs);
+  bool is_repeat(const core::Accept& accept, const RunState& run) const;
+  bool is_repeat(const core::Takeover& takeover, const RunState& run) const;
+  bool is_repeat(const core::Outcome& outcome, const RunState& run) const;
+  bool is_repeat(const core::End& end, const RunState& run) const;
+  void advance(const std::vector<Placed<core::Advance>>& advances);
+
+  Transaction& transaction_;
+  const core::Batch& batch_;
+  std::vector<core::ItemOutcome> outcomes_;
+  core::EarlyClaims early_;
+};
+
+}  // namespace cronally::store::postgres

@@ -1,0 +1,245 @@
+#include "store/postgres/connection.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+
+#include "base/check.h"
+#include "store/postgres/sql.h"
+
+namespace cronally::store::postgres {
+
+namespace {
+
+// An answer's text in one line.
+std::string line_of(const char* text) {
+  std::string line = text ? text : "";
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  std::ranges::replace(line, '\n', ' ');
+  return line;
+}
+
+std::string field_of(const PGresult* result, int field) {
+  const char* text = PQresultErrorField(result, field);
+  return text ? text : "";
+}
+
+// Class 57, subclass P: the server ends the session (admin shutdown, crash, cannot connect now).
+bool ends_session(const std::string& state) { return state.starts_with("57P"); }
+
+struct FreeOptions {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+
+bool gives(const PQconninfoOption* options, std::string_view keyword) {
+  for (; options->keyword; ++options) {
+    if (options->keyword == keyword) return options->val != nullptr;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string outage_text(const PgError& error) {
+  return std::string("the database cannot be used: ") + error.what();
+}
+
+Connection::Connection(const ConnectionOptions& options) : exchange_max_(options.exchange_max) {
+  char* fault = nullptr;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> given(
+      PQconninfoParse(options.address.c_str(), &fault));
+  if (!given) {
+    PQfreemem(fault);  // it quotes the address, which may hold a password
+    throw PgError("", "the address is none that libpq reads, as postgres://user@host/database",
+                  true);
+  }
+  // What the address says itself goes before these.
+  constexpr std::array<std::pair<const char*, const char*>, 7> defaults{{
+      {"target_session_attrs", "read-write"},
+      {"connect_timeout", "3"},
+      {"tcp_user_timeout", "5000"},
+      {"keepalives_idle", "5"},
+      {"keepalives_interval", "2"},
+      {"keepalives_count", "3"},
+      {"client_encoding", "UTF8"},
+  }};
+  std::vector<const char*> keywords{"dbname", "fallback_application_name"};
+  std::vector<const char*> values{options.address.c_str(), options.name.c_str()};
+  for (const auto& [keyword, value] : defaults) {
+    if (gives(given.get(), keyword)) continue;
+    keywords.push_back(keyword);
+    values.push_back(value);
+  }
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
+  connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
+  if (PQstatus(connection_.get()) != CONNECTION_OK) lost(PQerrorMessage(connection_.get()));
+  PQsetNoticeReceiver(connection_.get(), note_warning, this);
+  if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
+    lost(PQerrorMessage(connection_.get()));
+  }
+  if (!options.settings.empty()) execute(options.settings);
+}
+
+Connection::~Connection() = default;
+
+void Connection::note_warning(void* connection, const PGresult* notice) {
+  if (field_of(notice, PG_DIAG_SEVERITY_NONLOCALIZED) == "WARNING") {
+    static_cast<Connection*>(connection)->warned_ = true;
+  }
+}
+
+void Connection::lost(const std::string& what) { throw PgError("", line_of(what.c_str()), true); }
+
+bool Connection::in_transaction() const {
+  const auto status = PQtransactionStatus(connection_.get());
+  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
+std::string Connection::parameter(const char* name) const {
+  const char* value = PQparameterStatus(connection_.get(), name);
+  return value ? value : "";
+}
+
+// ---- exchanges --------------------------------------------------------------------------------
+
+std::vector<Rows> Connection::run(std::vector<Call> calls) {
+  for (const auto& call : calls) send(call);
+  return exchange(calls.size());
+}
+
+Rows Connection::run(std::string_view statement, Params params) {
+  send({statement, std::move(params)});
+  return std::move(exchange(1).front());
+}
+
+std::vector<Rows> Connection::execute(const std::vector<std::string>& texts) {
+  for (const auto& text : texts) send_text(text);
+  return exchange(texts.size());
+}
+
+Rows Connection::execute(const std::string& text) {
+  send_text(text);
+  return std::move(exchange(1).front());
+}
+
+void Connection::send(const Call& call) {
+  const auto [name, sql] = statement_named(call.statement);
+  const auto& types = call.params.types();
+  if (prepared_.insert(name).second) {
+    if (PQsendPrepare(connection_.get(), name.data(), std::string(sql).c_str(),
+                      static_cast<int>(types.size()), types.data()) != 1) {
+      lost(PQerrorMessage(connection_.get()));
+    }
+    awaited_.push_back(name);
+  }
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  std::vector<int> formats(types.size(), 1);
+  for (const auto& value : call.params.values()) {
+    values.push_back(value ? value->data() : nullptr);
+    lengths.push_back(value ? static_cast<int>(value->size()) : 0);
+  }
+  if (PQsendQueryPrepared(connection_.get(), name.data(), static_cast<int>(values.size()),
+                          values.data(), lengths.data(), formats.data(), 1) != 1) {
+    lost(PQerrorMessage(connection_.get()));
+  }
+  awaited_.emplace_back();
+}
+
+void Connection::send_text(const std::string& text) {
+  if (PQsendQueryParams(connection_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
+                        1) != 1) {
+    lost(PQerrorMessage(connection_.get()));
+  }
+  awaited_.emplace_back();
+}
+
+// Sends what is queued and takes every answer up to the end of the pipeline.
+std::vector<Rows> Connection::exchange(std::size_t calls) {
+  const auto until = clock_.steady() + exchange_max_;
+  if (PQpipelineSync(connection_.get()) != 1) lost(PQerrorMessage(connection_.get()));
+  flush(until);
+  std::vector<Rows> rows;
+  rows.reserve(calls);
+  std::optional<PgError> failed;
+  std::size_t at = 0;
+  while (true) {
+    PGresult* result = next_result(until);
+    if (!result) continue;  // the end of one command's answers
+    Rows answer(result);
+    const auto status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_SYNC) break;
+    const std::string_view preparing = at < awaited_.size() ? awaited_[at] : std::string_view{};
+    ++at;
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+      if (preparing.empty()) rows.push_back(std::move(answer));
+      continue;
+    }
+    prepared_.erase(preparing);  // it failed, or what stood before it did
+    if (status != PGRES_FATAL_ERROR || failed) continue;
+    const auto state = field_of(result, PG_DIAG_SQLSTATE);
+    if (ends_session(state)) lost(PQresultErrorMessage(result));
+    failed.emplace(state, line_of(PQresultErrorMessage(result)), state.empty());
+  }
+  awaited_.clear();
+  if (failed) throw *failed;
+  return rows;
+}
+
+PGresult* Connection::next_result(SteadyInstant until) {
+  while (PQisBusy(connection_.get())) {
+    wait_socket(false, until);
+    if (PQconsumeInput(connection_.get()) != 1) lost(PQerrorMessage(connection_.get()));
+  }
+  PGresult* result = PQgetResult(connection_.get());
+  if (!result && PQstatus(connection_.get()) != CONNECTION_OK) {
+    lost(PQerrorMessage(connection_.get()));
+  }
+  return result;
+}
+
+void Connection::flush(SteadyInstant until) {
+  while (true) {
+    const int left = PQflush(connection_.get());
+    if (left == 0) return;
+    if (left < 0) lost(PQerrorMessage(connection_.get()));
+    // The server may wait for us to read before it reads more.
+    wait_socket(true, until);
+    if (PQconsumeInput(connection_.get()) != 1) lost(PQerrorMessage(connection_.get()));
+  }
+}
+
+void Connection::wait_socket(bool to_write, SteadyInstant until) {
+  pollfd socket{.fd = PQsocket(connection_.get()),
+                .events = static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN),
+                .revents = 0};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock_.steady());
+  const int ready = left.count() > 0 ? ::poll(&socket, 1, static_cast<int>(left.count())) : 0;
+  if (ready < 0 && errno == EINTR) return;
+  if (ready <= 0) lost("the server did not answer in time");
+}
+
+bool Connection::wait_readable(int other, Duration timeout) {
+  pollfd sockets[2] = {{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0},
+                       {.fd = other, .events = POLLIN, .revents = 0}};
+  const auto wait =
+      std::max(std::chrono::ceil<std::chrono::milliseconds>(timeout), std::chrono::milliseconds{0});
+  ::poll(sockets, 2, static_cast<int>(wait.count()));
+  return sockets[1].revents != 0;
+}
+
+std::vector<std::string> Connection::take_notifications() {
+  std::vector<std::string> payloads;
+  if (PQconsumeInput(connection_.get()) != 1) lost(PQerrorMessage(connection_.get()));
+  while (PGnotify* notice = PQnotifies(connection_.get())) {
+    payloads.emplace_back(notice->extra);
+    PQfreemem(notice);
+  }
+  return payloads;
+}
+
+}  // namespace cronally::store::postgres

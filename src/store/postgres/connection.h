@@ -1,0 +1,124 @@
+// One connection to PostgreSQL and its prepared statements. Hides libpq; nothing else calls it.
+//
+// Calls are sent in pipeline mode (libpq, "Pipeline Mode"): all of one exchange leave before the
+// first answer is awaited, so that an exchange costs one round trip however many calls it has. A
+// statement is prepared on its first use, in the same exchange.
+//
+// Every exchange has a deadline. A host that is frozen or cut off keeps a socket open for ever, so
+// past its deadline a connection is lost, as when the server closed it. A lost connection is of no
+// further use: drop it.
+//
+// Not thread-safe: one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "runtime/clock.h"
+#include "store/postgres/wire.h"
+
+namespace cronally::store::postgres {
+
+// What went wrong, for the few callers that choose on it.
+class PgError : public std::exception {
+ public:
+  // `state`: SQLSTATE (PostgreSQL's manual, appendix A); empty where the server said nothing.
+  PgError(std::string state, std::string text, bool lost)
+      : state_(std::move(state)), text_(std::move(text)), lost_(lost) {}
+  const std::string& state() const { return state_; }
+  // The connection is gone: whether what was under way happened is not known.
+  bool lost() const { return lost_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string state_;
+  std::string text_;
+  bool lost_;
+};
+
+// A statement of statements.sql with its parameters.
+struct Call {
+  std::string_view statement;
+  Params params{};
+};
+
+struct ConnectionOptions {
+  // A URI or keywords and values, with several hosts perhaps (libpq, "Connection Strings").
+  std::string address;
+  std::string name;  // application_name, "cronally writer": what pg_stat_activity shows
+  Duration exchange_max = std::chrono::seconds{5};
+  // Settings of the session, each one statement without parameters.
+  std::vector<std::string> settings{};
+};
+
+class Connection {
+ public:
+  // Connects to the first host that takes writes, unless the address asks otherwise. Each host has
+  // 3 s (or the address's connect_timeout). Throws PgError, lost.
+  explicit Connection(const ConnectionOptions& options);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // One exchange, answered call by call. The first call that fails throws PgError; what follows it
+  // was not done. Outside of a transaction the calls of an exchange are one.
+  std::vector<Rows> run(std::vector<Call> calls);
+  Rows run(std::string_view statement, Params params = {});
+  // Texts without parameters, each one statement, in one exchange: BEGIN, settings, migrations.
+  std::vector<Rows> execute(const std::vector<std::string>& texts);
+  Rows execute(const std::string& text);
+
+  // From here on an exchange may take so long.
+  void limit_exchanges(Duration length) { exchange_max_ = length; }
+
+  // A transaction is open (or failed) on this connection.
+  bool in_transaction() const;
+  // The server said something in a warning since the last call of this: what PostgreSQL answers to
+  // a commit that it made but did not see replicated.
+  bool take_warned() { return std::exchange(warned_, false); }
+
+  // Waits until the server sends something, or `timeout`. True: `other` became readable instead.
+  bool wait_readable(int other, Duration timeout);
+  // The payloads of the notifications that have come.
+  std::vector<std::string> take_notifications();
+
+  // What the server, or a pooler before it, says its process is.
+  int backend() const { return PQbackendPID(connection_.get()); }
+  int server_version() const { return PQserverVersion(connection_.get()); }  // 150018
+  std::string parameter(const char* name) const;                             // "server_encoding"
+  int socket() const { return PQsocket(connection_.get()); }
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  void send(const Call& call);
+  void send_text(const std::string& text);
+  std::vector<Rows> exchange(std::size_t calls);
+  PGresult* next_result(SteadyInstant until);
+  void flush(SteadyInstant until);
+  void wait_socket(bool to_write, SteadyInstant until);
+  [[noreturn]] void lost(const std::string& what);
+  static void note_warning(void* connection, const PGresult* notice);
+
+  const runtime::SystemClock clock_{runtime::SystemClock::Hooks::ignore};  // for deadlines alone
+  Duration exchange_max_;
+  std::unique_ptr<PGconn, Finish> connection_;
+  std::unordered_set<std::string_view> prepared_;
+  // What is sent and not answered: the name of a statement that is prepared, or empty for a call.
+  std::vector<std::string_view> awaited_;
+  bool warned_ = false;
+};
+
+// One line for a person, of a failure to reach or use the database; never with the password.
+std::string outage_text(const PgError& error);
+
+}  // namespace cronally::store::postgres

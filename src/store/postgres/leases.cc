@@ -1,0 +1,131 @@
+#include "store/postgres/leases.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace cronally::store::postgres {
+
+namespace {
+
+// A node that has not been heard of for so long is forgotten.
+constexpr Duration node_age_max = std::chrono::hours{1};
+
+Numbers numbers_of(const std::vector<ShardNo>& shards) {
+  Numbers numbers;
+  for (const ShardNo shard : shards) numbers.add(shard);
+  return numbers;
+}
+
+}  // namespace
+
+// A connection that was lost while it was idle is replaced once.
+template <class Work>
+void Leases::in_transaction(Work work) {
+  std::lock_guard lock(mutex_);
+  bool fresh = false;
+  while (true) {
+    bool begun = false;
+    try {
+      if (!db_) {
+        db_ = std::make_unique<Connection>(options_);
+        fresh = true;
+      }
+      db_->run("begin");
+      begun = true;
+      work(*db_);
+      db_->run({{"unlimited"}, {"commit"}});
+      return;
+    } catch (const PgError& error) {
+      db_.reset();
+      if (fresh || begun) throw Unavailable(outage_text(error));
+    }
+  }
+}
+
+core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
+  core::HeartbeatAnswer answer;
+  in_transaction([&](Connection& db) {
+    answer = {};
+    decide(db, said, answer);
+  });
+  return answer;
+}
+
+void Leases::decide(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer) {
+  const auto rows = db.run({{"leases_lock"}, {"clock_read"}, {"nodes_read"}, {"leases_read"}});
+  answer.at = rows[1][0].instant(0);
+  std::vector<core::NodeRow> nodes;
+  for (const Row row : rows[2]) {
+    nodes.push_back({.node = {row.uuid(0)}, .draining = row.flag(1), .ends = row.instant(2)});
+  }
+  // A shard of nobody is free, as one is that was never held.
+  std::vector<core::LeaseRow> leases;
+  for (const Row row : rows[3]) {
+    leases.push_back({.shard = {row.integer(0)},
+                      .holder = {row.uuid(1)},
+                      .fence = {row.integer(2)},
+                      .ends = row.instant(3)});
+  }
+  auto decided = core::decide_leases(said, answer.at, nodes, leases);
+  Params node;
+  node.add(said.node).add(said.draining).add(answer.at + said.ttl);
+  db.run({{"node_write", std::move(node)},
+          {"nodes_prune", std::move(Params().add(answer.at - node_age_max))},
+          {"leases_free", std::move(Params().add(numbers_of(decided.freed)).add(said.node))}});
+  answer.lacking = decided.lacking;
+  if (!decided.take.empty()) take(db, said, decided, answer);
+  answer.kept = std::move(decided.kept);
+  answer.asked = std::move(decided.asked);
+}
+
+void Leases::take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,
+                  core::HeartbeatAnswer& answer) {
+  for (const Row row :
+       db.run("leases_takeable", std::move(Params().add(numbers_of(decided.take))))) {
+    answer.granted.push_back({row.integer(0)});
+  }
+  answer.lacking += static_cast<int>(decided.take.size() - answer.granted.size());
+  if (answer.granted.empty()) return;
+  answer.fence = {db.run("fence_next")[0].integer(0)};
+  Params lease;
+  lease.add(answer.fence).add(said.node).add(answer.at);
+  Params taken;
+  taken.add(numbers_of(answer.granted)).add(said.node).add(answer.fence);
+  db.run({{"lease_insert", std::move(lease)}, {"leases_take", std::move(taken)}});
+}
+
+void Leases::release(NodeId node, const core::Release& what) {
+  in_transaction([&](Connection& db) {
+    Numbers shards, fences;
+    for (const auto& lease : what.shards) {
+      shards.add(lease.shard);
+      fences.add(lease.fence);
+    }
+    Params params;
+    params.add(shards).add(fences).add(node);
+    ShardSet released;
+    for (const Row row : db.run("leases_release", std::move(params))) {
+      released.set(static_cast<std::size_t>(row.integer(0)));
+    }
+    Numbers runs, run_fences, attempts, untils;
+    for (const auto& left : what.left) {
+      if (!released.test(static_cast<std::size_t>(left.shard.value))) continue;
+      for (const auto& lease : what.shards) {
+        if (lease.shard != left.shard) continue;
+        runs.add(left.run);
+        run_fences.add(lease.fence);
+        attempts.add(left.attempt);
+        untils.add(left.until);
+      }
+    }
+    if (runs.size() == 0) return;
+    Params left;
+    left.add(runs).add(run_fences).add(attempts).add(untils);
+    db.run("runs_leave", std::move(left));
+  });
+}
+
+}  // namespace cronally::store::postgres

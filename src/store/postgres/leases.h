@@ -1,0 +1,40 @@
+// Who may act for which shard: heartbeats and releases, on a connection of their own, so that no
+// batch and no edit makes a lease end.
+//
+// What is decided is core/lease.h's; the tables are `node` (who lives until when) and `shard_lease`
+// (who holds what under which fence). A lease ends with its holder's life: keeping 64 of them is
+// one row. A shard that a batch is being written for is not taken; where its writer is frozen, the
+// server ends that transaction after a second.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "core/lease.h"
+#include "store/postgres/connection.h"
+
+namespace cronally::store::postgres {
+
+// Thread-safe.
+class Leases {
+ public:
+  explicit Leases(ConnectionOptions options) : options_(std::move(options)) {}
+
+  // As Spine has them. Unavailable where the database does not answer: whether it counted is not
+  // known, and the next one decides.
+  core::HeartbeatAnswer heartbeat(const core::Heartbeat& said);
+  void release(NodeId node, const core::Release& what);
+
+ private:
+  template <class Work>
+  void in_transaction(Work work);
+  static void decide(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer);
+  static void take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,
+                   core::HeartbeatAnswer& answer);
+
+  const ConnectionOptions options_;
+  std::mutex mutex_;
+  std::unique_ptr<Connection> db_;
+};
+
+}  // namespace cronally::store::postgres

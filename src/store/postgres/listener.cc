@@ -1,0 +1,88 @@
+#include "store/postgres/listener.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "runtime/log.h"
+#include "store/postgres/news.h"
+
+namespace cronally::store::postgres {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Duration look_every = 1s;
+
+// True once `stop` is readable; waits `timeout` for it.
+bool stopped(int stop, Duration timeout) {
+  pollfd waited{.fd = stop, .events = POLLIN, .revents = 0};
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+  return ::poll(&waited, 1, static_cast<int>(wait.count())) > 0;
+}
+
+}  // namespace
+
+Listener::Listener(ConnectionOptions options, Bell& bell)
+    : options_(std::move(options)), bell_(bell), stop_(::eventfd(0, EFD_CLOEXEC)) {
+  CHECK(stop_.get() >= 0, "an eventfd can be made");
+  thread_ = std::thread([this] { run(); });
+}
+
+Listener::~Listener() {
+  const std::uint64_t one = 1;
+  CHECK(::write(stop_.get(), &one, sizeof one) == sizeof one, "an eventfd takes a one");
+  thread_.join();
+}
+
+void Listener::run() {
+  bool told = false;
+  while (!stopped(stop_.get(), 0s)) {
+    try {
+      listen();
+      return;
+    } catch (const PgError& error) {
+      if (!std::exchange(told, true)) {
+        runtime::log::warning("store",
+                              "the connection that listens was lost; changes are seen later",
+                              {{"error", error.what()}});
+      }
+    }
+    if (stopped(stop_.get(), look_every)) return;
+  }
+}
+
+void Listener::listen() {
+  Connection db(options_);
+  db.run("listen");
+  const runtime::SystemClock clock{runtime::SystemClock::Hooks::ignore};
+  auto look_at = clock.steady();
+  while (true) {
+    if (clock.steady() >= look_at) {
+      look(db, bell_, runs_known_);
+      look_at = clock.steady() + look_every;
+    }
+    if (db.wait_readable(stop_.get(), look_at - clock.steady())) return;
+    for (const auto& news : db.take_notifications()) bell_.ring(read_news(news));
+  }
+}
+
+void Listener::look(Connection& db, Bell& bell, std::int64_t& runs_known) {
+  Effects effects;
+  std::int64_t runs = 0;
+  for (const Row row : db.run("shards_read")) {
+    const ShardNo shard{row.integer(0)};
+    effects.changes.emplace_back(shard, row.integer(2));
+    effects.seen.emplace_back(shard, row.integer(3));
+    runs += row.integer(4);
+  }
+  effects.runs = runs != std::exchange(runs_known, runs);
+  effects.requested = !db.run("requested_any").empty();
+  bell.ring(effects);
+}
+
+}  // namespace cronally::store::postgres

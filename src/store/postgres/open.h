@@ -1,0 +1,28 @@
+// Opens the PostgreSQL store (DESIGN §4): libpq in pipeline mode, two connections that write (one
+// for the machine's batches, one for edits), a few that read, one that listens. Everything it keeps
+// is in the schema `cronally` of the database that the address names.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "runtime/clock.h"
+#include "store/database.h"
+
+namespace cronally::store {
+
+struct PostgresOptions {
+  // postgres://user@host1,host2/database or keywords and values (libpq, "Connection Strings"); with
+  // several hosts, the one that takes writes.
+  std::string address;
+  std::shared_ptr<const runtime::Clock> clock;  // for its steady time alone: the database's decides
+};
+
+// Runs pending migrations, then opens. Codes: "database_newer" (made by a newer Cronally),
+// "database_unreachable" (no host, no such database, no right to it), "database_unsuitable" (older
+// than PostgreSQL 13, not UTF-8, or behind a pooler that hands each transaction another session);
+// the message says what to do, and never holds the password.
+Result<std::unique_ptr<Database>> open_postgres(const PostgresOptions& options);
+
+}  // namespace cronally::store

@@ -1,0 +1,39 @@
+#include "store/postgres/readers.h"
+
+namespace cronally::store::postgres {
+
+std::unique_ptr<Connection> Readers::take(bool anew) {
+  std::unique_lock lock(mutex_);
+  returned_.wait(lock, [this] { return !idle_.empty() || open_ < connections_max; });
+  if (anew) {
+    open_ -= idle_.size();
+    idle_.clear();
+  }
+  if (!idle_.empty()) {
+    auto connection = std::move(idle_.back());
+    idle_.pop_back();
+    return connection;
+  }
+  ++open_;
+  lock.unlock();
+  try {
+    return std::make_unique<Connection>(options_);
+  } catch (...) {
+    give_back(nullptr);
+    throw;
+  }
+}
+
+void Readers::give_back(std::unique_ptr<Connection> connection) {
+  {
+    std::lock_guard lock(mutex_);
+    if (connection) {
+      idle_.push_back(std::move(connection));
+    } else {
+      --open_;
+    }
+  }
+  returned_.notify_one();
+}
+
+}  // namespace cronally::store::postgres

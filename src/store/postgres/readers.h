@@ -1,0 +1,84 @@
+// A small pool of connections that read.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "store/postgres/connection.h"
+
+namespace cronally::store::postgres {
+
+// Thread-safe. At most four connections; whoever finds none waits for one.
+class Readers {
+ public:
+  explicit Readers(ConnectionOptions options) : options_(std::move(options)) {}
+
+  // Hands a connection to `read`, whose calls see each what is committed by then. A connection that
+  // was lost is replaced once, and `read` called again; what fails then is Unavailable.
+  template <class Read>
+  auto read(Read&& read) {
+    try {
+      return Lease(*this).run(read);
+    } catch (const PgError& error) {
+      if (!error.lost() && error.state() != "25006") throw Unavailable(outage_text(error));
+    }
+    try {
+      return Lease(*this, Lease::fresh).run(read);
+    } catch (const PgError& error) {
+      throw Unavailable(outage_text(error));
+    }
+  }
+
+  // The same, where all calls of `read` see one snapshot.
+  template <class Read>
+  auto read_together(Read&& together) {
+    return read([&](Connection& db) {
+      db.run("begin_read");
+      auto result = together(db);
+      db.run("commit");
+      return result;
+    });
+  }
+
+ private:
+  static constexpr std::size_t connections_max = 4;
+
+  class Lease {
+   public:
+    static constexpr bool fresh = true;
+    explicit Lease(Readers& readers, bool anew = false)
+        : readers_(readers), connection_(readers.take(anew)) {}
+    ~Lease() { readers_.give_back(std::move(connection_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    template <class Read>
+    auto run(Read& read) {
+      try {
+        return read(*connection_);
+      } catch (...) {
+        connection_.reset();  // and with it whatever transaction is open
+        throw;
+      }
+    }
+
+   private:
+    Readers& readers_;
+    std::unique_ptr<Connection> connection_;
+  };
+
+  // `anew`: not one that lay idle, which may be lost as well.
+  std::unique_ptr<Connection> take(bool anew);
+  void give_back(std::unique_ptr<Connection> connection);
+
+  const ConnectionOptions options_;
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::size_t open_ = 0;
+};
+
+}  // namespace cronally::store::postgres

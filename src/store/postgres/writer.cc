@@ -1,0 +1,348 @@
+#include "store/postgres/writer.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "runtime/log.h"
+#include "runtime/random.h"
+#include "store/postgres/news.h"
+
+namespace cronally::store::postgres {
+
+using namespace std::chrono_literals;
+namespace log = runtime::log;
+
+namespace {
+
+// Works that join one commit: bounds how long the first of them waits for the last.
+constexpr std::size_t works_per_commit = 256;
+// Work that waits for the writer beyond this is refused at the door (callers see an outage).
+constexpr std::size_t queue_max = 10'000;
+// Tries of a group that was undone by a lost connection, a deadlock or a missing partition.
+constexpr int tries_max = 5;
+// How long an edit of unknown fate is asked after, and the pause between two questions.
+constexpr Duration undecided_max = 10s;
+constexpr Duration ask_every = 100ms;
+// The log of changes, remembered answers, marks of commits, and how often the old ones are removed.
+constexpr Duration change_age_max = 10min;
+constexpr Duration answer_age_max = 24h;
+constexpr Duration mark_age_max = 1h;
+constexpr Duration prune_every = 10s;
+
+// Transactions that another one stood in the way of (PostgreSQL's manual, appendix A).
+bool lost_a_race(const std::string& state) { return state == "40001" || state == "40P01"; }
+
+std::exception_ptr undecided() {
+  return std::make_exception_ptr(Unavailable(
+      "whether this write was done is not known: the database went away while it committed; look "
+      "before you try again",
+      "undecided"));
+}
+
+[[noreturn]] void rethrow_as_outage(std::exception_ptr error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const PgError& pg) {
+    throw Unavailable(outage_text(pg));
+  }
+}
+
+}  // namespace
+
+Writer::Writer(Options options, Bell& bell)
+    : options_(std::move(options)),
+      bell_(bell),
+      id_(runtime::random_uuid_v4()),
+      boot_(options_.clock->boot()),
+      last_commit_(options_.resume_at) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Writer::~Writer() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  filled_.notify_one();
+  thread_.join();
+}
+
+void Writer::enqueue(Queued&& queued) {
+  {
+    std::lock_guard lock(mutex_);
+    CHECK(!stopping_, "nobody writes to a store that closes");
+    queue_.push_back(std::move(queued));
+  }
+  filled_.notify_one();
+}
+
+void Writer::submit(Work work, Done done) { enqueue({std::move(work), std::move(done)}); }
+
+void Writer::write(Work work) {
+  CHECK(options_.line == Line::edits, "whoever waits for a batch takes its fate as a value");
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.size() >= queue_max) {
+      throw Unavailable("the database has too many writes waiting; try again in a few seconds");
+    }
+  }
+  std::promise<std::exception_ptr> written;
+  submit(std::move(work), [&](Written fate) { written.set_value(std::move(fate.error)); });
+  if (auto error = written.get_future().get()) rethrow_as_outage(error);
+}
+
+// What is queued, as far as it may share a commit. Empty: it is time to stop.
+Writer::Group Writer::next_group() {
+  Group group;
+  std::unique_lock lock(mutex_);
+  filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  while (!queue_.empty() && group.size() < works_per_commit) {
+    group.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return group;
+}
+
+void Writer::run() {
+  for (auto group = next_group(); !group.empty(); group = next_group()) commit(group);
+}
+
+void Writer::commit(Group& group) {
+  Errors errors(group.size());
+  Effects effects;
+  const auto fate = commit_together(group, errors, effects);
+  if (fate == Fate::refused && options_.line == Line::batches && group.size() > 1) {
+    for (auto& one : group) {  // whose fault it was, the others shall not bear
+      Group alone;
+      alone.push_back(std::move(one));
+      commit(alone);
+    }
+    return;
+  }
+  if (fate == Fate::committed) bell_.ring(effects);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const bool committed = fate == Fate::committed && !errors[i];
+    group[i].done({.committed = committed, .error = std::move(errors[i])});
+  }
+}
+
+// Tries until the fate of the group is known, or is to be told as unknown.
+Writer::Fate Writer::commit_together(Group& group, Errors& errors, Effects& effects) {
+  const Uuid mark = runtime::random_uuid_v4();
+  const auto until = steady_.steady() + undecided_max;
+  bool asked = false;  // a try of unknown fate went before; what it came to, but for its commit:
+  Errors first_errors;
+  Effects first_effects;
+  for (int tries = 1;; ++tries) {
+    const auto fate = try_commit(group, mark, errors, effects);
+    if (fate == Fate::committed) return fate;
+    if (fate == Fate::unknown && options_.line == Line::batches) return fate;
+    if (fate == Fate::found) {
+      errors = std::move(first_errors);
+      effects = std::move(first_effects);
+      return Fate::committed;
+    }
+    if (fate == Fate::unknown && !std::exchange(asked, true)) {
+      first_errors = errors;
+      first_effects = effects;
+    }
+    if (!asked && (fate == Fate::refused || tries == tries_max)) return Fate::refused;
+    if (!asked) continue;
+    if (fate == Fate::refused && db_) return fate;  // it could ask: the first did not commit
+    if (steady_.steady() >= until) {
+      std::ranges::fill(errors, undecided());
+      return Fate::unknown;
+    }
+    std::this_thread::sleep_for(ask_every);
+  }
+}
+
+// One transaction. On `refused` and `again` the errors say why; on `unknown` they are those of the
+// pieces that were undone alone.
+Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Errors& errors, Effects& effects) {
+  std::ranges::fill(errors, nullptr);
+  effects = {};
+  bool closing = false;
+  try {
+    if (!db_) connect();
+    if (begin(mark)) {
+      // A write, so that what this commit waits for covers the first.
+      closing = true;
+      return close({}, {}) == Fate::committed ? Fate::found : Fate::unknown;
+    }
+    RunLog log;
+    perform_all(group, errors, effects, log);
+    closing = true;
+    return close(log, effects);
+  } catch (const MissingDay& missing) {
+    try {
+      roll_back();
+      if (!db_) return Fate::again;
+      db_->run("run_day_make", std::move(Params().add(missing.day)));
+      days_.insert(missing.day);
+      return Fate::again;
+    } catch (const PgError& error) {
+      std::ranges::fill(errors, std::make_exception_ptr(error));
+      return failed(error, false);
+    }
+  } catch (const PgError& error) {
+    const auto fate = db_ ? failed(error, closing) : Fate::refused;
+    if (fate != Fate::unknown) std::ranges::fill(errors, std::make_exception_ptr(error));
+    return fate;
+  } catch (...) {  // of a batch: what it wrote before must not be committed
+    std::ranges::fill(errors, std::current_exception());
+    roll_back();
+    return Fate::refused;
+  }
+}
+
+Writer::Fate Writer::failed(const PgError& error, bool closing) {
+  if (error.lost()) {
+    db_.reset();
+    return closing ? Fate::unknown : Fate::again;
+  }
+  roll_back();
+  if (error.state() == "25006") {  // the server became a standby: another one takes writes
+    db_.reset();
+    return Fate::again;
+  }
+  if (error.state() == "23514") {  // a partition that was known is gone
+    days_.clear();
+    return Fate::again;
+  }
+  return lost_a_race(error.state()) ? Fate::again : Fate::refused;
+}
+
+void Writer::roll_back() {
+  try {
+    if (db_ && db_->in_transaction()) db_->run("rollback");
+  } catch (const PgError&) {
+    db_.reset();  // which undoes it as well
+  }
+}
+
+void Writer::connect() { db_ = std::make_unique<Connection>(options_.connection); }
+
+// True: the group is committed already, by a try whose fate was not known.
+bool Writer::begin(const Uuid& mark) {
+  const bool edits = options_.line == Line::edits;
+  std::vector<Call> calls{{"begin"}};
+  if (edits) {
+    calls.push_back({"meta_lock"});  // waits for a try before, if that is still under way
+    calls.push_back({"commit_mark_insert", std::move(Params().add(mark))});
+  }
+  calls.push_back({"clock_read"});
+  const auto rows = db_->run(std::move(calls));
+  now_ = rows.back()[0].instant(0);
+  if (!edits) return false;
+  last_stamp_ = rows[1][0].instant(0);
+  return rows[2].empty();
+}
+
+void Writer::perform_all(Group& group, Errors& errors, Effects& effects, RunLog& log) {
+  const Transaction::Shared shared{
+      .db = *db_, .now = now_, .last_stamp = last_stamp_, .numbers = numbers_, .days = days_};
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    Transaction transaction(shared);
+    errors[i] = perform(group[i].work, transaction, group.size() == 1);
+    if (errors[i]) continue;
+    transaction.effects().runs = !transaction.log().changed.empty();
+    effects.add(std::move(transaction.effects()));
+    log.add(std::move(transaction.log()));
+  }
+}
+
+// Undoes a failed edit alone; a batch that fails ends the whole transaction.
+std::exception_ptr Writer::perform(Work& work, Transaction& transaction, bool alone) {
+  const bool guarded = options_.line == Line::edits && !alone;
+  if (guarded) db_->run("savepoint");
+  try {
+    work(transaction);
+  } catch (const MissingDay&) {
+    throw;
+  } catch (const PgError& error) {
+    if (!guarded || error.lost() || lost_a_race(error.state()) || error.state() == "25006") throw;
+    db_->run({{"savepoint_undo"}, {"savepoint_release"}});
+    return std::current_exception();
+  } catch (...) {
+    if (!guarded) throw;
+    db_->run({{"savepoint_undo"}, {"savepoint_release"}});
+    return std::current_exception();
+  }
+  if (guarded) db_->run("savepoint_release");
+  return nullptr;
+}
+
+// What every transaction writes last, and COMMIT, in one exchange.
+Writer::Fate Writer::close(const RunLog& log, const Effects& effects) {
+  std::vector<Call> calls;
+  add_log(calls, log);
+  last_commit_ = std::max({last_commit_, last_stamp_, now_});
+  if (options_.line == Line::edits) {
+    calls.push_back({"meta_stamp", std::move(Params().add(std::max(last_stamp_, now_)))});
+  }
+  Params clock;
+  clock.add(id_).add(boot_).add(last_commit_);
+  clock.add(options_.clock->steady().time_since_epoch());
+  calls.push_back({"commit_clock_write", std::move(clock)});
+  if (auto news = write_news(effects, bell_); !news.empty()) {
+    calls.push_back({"notify", std::move(Params().add(news))});
+  }
+  add_pruning(calls);
+  // A commit that is cancelled while it waits for a standby answers success (F27).
+  calls.push_back({"unlimited"});
+  calls.push_back({"commit"});
+  (void)db_->take_warned();
+  const auto rows = db_->run(std::move(calls));
+  if (rows.back().tag() != "COMMIT") {
+    throw PgError("", "the server undid the transaction instead of committing it", false);
+  }
+  if (!db_->take_warned()) return Fate::committed;
+  log::warning("store", "the server committed with a warning: the commit may not be replicated");
+  db_.reset();
+  return Fate::unknown;
+}
+
+// Each shard's changed runs, side by side in one array of which the shard has a slice.
+void Writer::add_log(std::vector<Call>& calls, const RunLog& log) const {
+  if (log.empty()) return;
+  std::vector<std::vector<RunNo>> changed(shard_count);
+  for (const auto& [shard, run] : log.changed) {
+    changed.at(static_cast<std::size_t>(shard.value)).push_back(run);
+  }
+  Numbers shards;
+  Numbers lows;
+  Numbers highs;
+  Numbers added;
+  Numbers runs;
+  std::int64_t low = 1;  // arrays begin at 1
+  for (std::size_t shard = 0; shard < changed.size(); ++shard) {
+    if (changed[shard].empty() && log.added[shard] == 0) continue;
+    const auto high = low + std::ssize(changed[shard]) - 1;
+    shards.add(static_cast<std::int64_t>(shard));
+    lows.add(low);
+    highs.add(high);
+    added.add(log.added[shard]);
+    for (const RunNo run : changed[shard]) runs.add(run);
+    low = high + 1;
+  }
+  Params params;
+  params.add(shards).add(lows).add(highs).add(added).add(runs).add(now_);
+  calls.push_back({"runs_changed", std::move(params)});
+}
+
+void Writer::add_pruning(std::vector<Call>& calls) {
+  if (now_ >= pruned_at_ && now_ - pruned_at_ < prune_every) return;
+  pruned_at_ = now_;
+  if (options_.line == Line::batches) {
+    calls.push_back({"changes_prune", std::move(Params().add(now_ - change_age_max))});
+    return;
+  }
+  calls.push_back({"idempotency_prune", std::move(Params().add(now_ - answer_age_max))});
+  calls.push_back({"commit_marks_prune", std::move(Params().add(now_ - mark_age_max))});
+}
+
+}  // namespace cronally::store::postgres

@@ -1,0 +1,107 @@
+// Group commit: one connection and thread that take what has gathered while the last commit was
+// under way, and commit it as one transaction, in order.
+//
+// There are two of them. The writer of batches serves the machine: its transactions lock the rows
+// of the shards they write. The writer of edits serves the API; it begins with the lock of `meta`,
+// so that edits of all nodes stand in one line, which gives every edit an instant of its own, and a
+// claim never waits for them.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/time.h"
+#include "base/uuid.h"
+#include "runtime/clock.h"
+#include "store/postgres/bell.h"
+#include "store/postgres/connection.h"
+#include "store/postgres/transaction.h"
+
+namespace cronally::store::postgres {
+
+// May be run a second time, when all of the first is undone: it sets what it captures anew.
+using Work = std::function<void(Transaction&)>;
+
+// What became of a piece of work. Not committed, and no error: it may be committed or not.
+struct Written {
+  bool committed = false;
+  std::exception_ptr error{};  // why it is not committed: nothing of it was written
+};
+using Done = std::function<void(Written)>;
+
+class Writer {
+ public:
+  enum class Line { batches, edits };
+  struct Options {
+    Line line = Line::batches;
+    ConnectionOptions connection;
+    std::shared_ptr<const runtime::Clock> clock;  // its steady time is kept with each commit
+    Instant resume_at{};  // as Acquisition::resume_at, when this process began
+  };
+  Writer(Options options, Bell& bell);
+  ~Writer();  // commits what is queued
+
+  // Never waits: for the machine, which has two batches under way at most.
+  void submit(Work work, Done done);
+
+  // Waits for the commit; throws what `work` threw, what befalls the database as Unavailable, and
+  // Unavailable at once while too much waits already. Only for edits: where a connection is lost
+  // during COMMIT, this finds out what became of it, and throws Unavailable ("undecided") if the
+  // database does not come back to tell.
+  void write(Work work);
+
+ private:
+  struct Queued {
+    Work work;
+    Done done;
+  };
+  using Group = std::vector<Queued>;
+  using Errors = std::vector<std::exception_ptr>;  // one for each piece of a group
+  // found: a try before it did commit. again: undone, and worth another try.
+  enum class Fate { committed, found, refused, unknown, again };
+
+  void run();
+  Group next_group();
+  void commit(Group& group);
+  Fate commit_together(Group& group, Errors& errors, Effects& effects);
+  Fate try_commit(Group& group, const Uuid& mark, Errors& errors, Effects& effects);
+  void connect();
+  bool begin(const Uuid& mark);
+  void perform_all(Group& group, Errors& errors, Effects& effects, RunLog& log);
+  std::exception_ptr perform(Work& work, Transaction& transaction, bool alone);
+  Fate close(const RunLog& log, const Effects& effects);
+  void add_log(std::vector<Call>& calls, const RunLog& log) const;
+  void add_pruning(std::vector<Call>& calls);
+  Fate failed(const PgError& error, bool closing);
+  void roll_back();
+  void enqueue(Queued&& queued);
+
+  const Options options_;
+  Bell& bell_;
+  const runtime::SystemClock steady_{runtime::SystemClock::Hooks::ignore};  // how long to try
+  const Uuid id_;  // of the row in commit_clock
+  const std::string boot_;
+
+  std::unique_ptr<Connection> db_;
+  RunNumbers numbers_;
+  Days days_;
+  Instant now_{};  // of the transaction under way
+  Instant last_stamp_{};
+  Instant last_commit_{};
+  Instant pruned_at_{};
+
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::deque<Queued> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace cronally::store::postgres

@@ -1,0 +1,167 @@
+// A PostgreSQL server of the program's own, in a temporary directory, on loopback and a socket
+// there; ended with the program.
+#pragma once
+
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/check.h"
+#include "store/postgres/connection.h"
+
+namespace cronally::conformance {
+
+class PostgresCluster {
+ public:
+  // That of the tests: made on first use, without fsync. Null where PostgreSQL is not installed
+  // (Debian's package `postgresql`).
+  static PostgresCluster* get() {
+    static const std::unique_ptr<PostgresCluster> cluster =
+        make({"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off"});
+    return cluster.get();
+  }
+
+  // A new one, with these words of postgres(1)'s command line besides. Null as above.
+  static std::unique_ptr<PostgresCluster> make(const std::vector<std::string>& settings) {
+    const auto programs = find_programs();
+    if (programs.empty()) return nullptr;
+    auto cluster = std::unique_ptr<PostgresCluster>(new PostgresCluster);
+    cluster->start(programs, settings);
+    return cluster;
+  }
+
+  ~PostgresCluster() {
+    ::kill(server_, SIGQUIT);  // at once: nothing of it is kept
+    ::waitpid(server_, nullptr, 0);
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  PostgresCluster(const PostgresCluster&) = delete;
+  PostgresCluster& operator=(const PostgresCluster&) = delete;
+
+  // An address of a database, over TCP on loopback.
+  std::string address(const std::string& database) const {
+    return "postgres://cronally@127.0.0.1:" + std::to_string(port_) + "/" + database;
+  }
+  int port() const { return port_; }
+  const std::filesystem::path& directory() const { return directory_; }
+
+  store::postgres::ConnectionOptions options(const std::string& database) const {
+    return {.address = address(database), .name = "test"};
+  }
+  store::postgres::Connection connect(const std::string& database) const {
+    return store::postgres::Connection(options(database));
+  }
+
+  // Starts another program of the database's world beside it, as the same user; it ends with
+  // `stop`.
+  pid_t start_beside(const std::vector<std::string>& words) { return run(words); }
+  static void stop(pid_t child) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+  }
+  // A file in the cluster's directory that its user may read.
+  std::string write_file(const std::string& name, const std::string& text) {
+    const auto path = directory_ / name;
+    std::ofstream(path) << text;
+    return path.string();
+  }
+
+  // A new database, empty or a copy; it stays until the program ends.
+  std::string create_database(const std::string& like = "template0") {
+    const std::string name = "test_" + std::to_string(++databases_);
+    connect("postgres").execute("CREATE DATABASE " + name + " TEMPLATE " + like);
+    return name;
+  }
+  void drop_database(const std::string& name) {
+    connect("postgres").execute("DROP DATABASE " + name + " WITH (FORCE)");
+  }
+
+ private:
+  PostgresCluster() = default;
+
+  static std::filesystem::path find_programs() {
+    for (int version = 19; version >= 13; --version) {
+      const std::filesystem::path programs =
+          "/usr/lib/postgresql/" + std::to_string(version) + "/bin";
+      if (std::filesystem::exists(programs / "initdb")) return programs;
+    }
+    return {};
+  }
+
+  void start(const std::filesystem::path& programs, const std::vector<std::string>& settings) {
+    std::string made = std::filesystem::temp_directory_path() / "cronally-postgres-XXXXXX";
+    CHECK(::mkdtemp(made.data()), "the temporary directory takes no new folder");
+    directory_ = made;
+    // The server refuses to run as root.
+    if (const auto* user = unprivileged()) {
+      CHECK(::chown(made.c_str(), user->pw_uid, user->pw_gid) == 0, "root gives its folder away");
+    }
+    const auto data = (directory_ / "data").string();
+    const auto initdb = run({(programs / "initdb").string(), "-D", data, "-U", "cronally", "-A",
+                             "trust", "-E", "UTF8", "--no-locale", "--no-sync"});
+    int status = 0;
+    CHECK(::waitpid(initdb, &status, 0) == initdb && status == 0, "initdb makes a cluster");
+    port_ = 20'000 + ::getpid() % 20'000;
+    std::vector<std::string> server{(programs / "postgres").string(),
+                                    "-D",
+                                    data,
+                                    "-k",
+                                    directory_.string(),
+                                    "-p",
+                                    std::to_string(port_),
+                                    "-c",
+                                    "listen_addresses=127.0.0.1",
+                                    "-c",
+                                    "max_connections=200",
+                                    "-c",
+                                    "log_min_messages=fatal"};
+    server.insert(server.end(), settings.begin(), settings.end());
+    server_ = run(server);
+    for (int tries = 0; tries < 300; ++tries) {
+      try {
+        connect("postgres");
+        return;
+      } catch (const store::postgres::PgError&) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+      }
+    }
+    CHECK(false, "the PostgreSQL server of the tests starts within 30 s");
+  }
+
+  static const passwd* unprivileged() { return ::getuid() == 0 ? ::getpwnam("postgres") : nullptr; }
+
+  // A child that ends with this program, however that ends.
+  static pid_t run(const std::vector<std::string>& words) {
+    std::vector<char*> arguments;
+    for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    const auto* user = unprivileged();
+    const pid_t child = ::fork();
+    CHECK(child >= 0, "a process can be made");
+    if (child > 0) return child;
+    if (user && (::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(126);
+    ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    if (!::freopen("/dev/null", "w", stdout) || !::freopen("/dev/null", "w", stderr)) ::_exit(126);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+
+  std::filesystem::path directory_;
+  int port_ = 0;
+  pid_t server_ = 0;
+  int databases_ = 0;
+};
+
+}  // namespace cronally::conformance

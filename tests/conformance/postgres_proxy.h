@@ -1,0 +1,134 @@
+// Stands between a store and the tests' PostgreSQL server, and loses connections at the moments
+// that matter: before a COMMIT reaches the server, or when its answer is on the way back.
+#pragma once
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/check.h"
+
+namespace cronally::conformance {
+
+class PostgresProxy {
+ public:
+  enum class Cut { never, before_commit, after_commit };
+
+  explicit PostgresProxy(int server_port) : server_port_(server_port) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in loopback = address(0);
+    socklen_t size = sizeof loopback;
+    CHECK(::bind(listener_, as_socket(loopback), size) == 0 && ::listen(listener_, 64) == 0 &&
+              ::getsockname(listener_, as_socket(loopback), &size) == 0,
+          "loopback has a free port");
+    port_ = ntohs(loopback.sin_port);
+    stop_ = ::eventfd(0, EFD_CLOEXEC);
+    threads_.emplace_back([this] { accept_all(); });
+  }
+  ~PostgresProxy() {
+    const std::uint64_t one = 1;
+    CHECK(::write(stop_, &one, sizeof one) == sizeof one, "an eventfd takes a one");
+    threads_.front().join();  // after it, no thread is added
+    for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+    ::close(listener_);
+    ::close(stop_);
+  }
+  PostgresProxy(const PostgresProxy&) = delete;
+  PostgresProxy& operator=(const PostgresProxy&) = delete;
+
+  std::string address_of(const std::string& database) const {
+    return "postgres://cronally@127.0.0.1:" + std::to_string(port_) + "/" + database +
+           "?sslmode=disable&gssencmode=disable";
+  }
+
+  // The next COMMIT that writes something is cut so, once.
+  void cut_next(Cut cut) { cut_ = cut; }
+  bool cut_done() const { return cut_ == Cut::never; }
+  // While true, connections are accepted and closed at once.
+  void refuse(bool refused) { refused_ = refused; }
+
+ private:
+  static sockaddr_in address(int port) {
+    sockaddr_in made{};
+    made.sin_family = AF_INET;
+    made.sin_port = htons(static_cast<std::uint16_t>(port));
+    made.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return made;
+  }
+  static sockaddr* as_socket(sockaddr_in& made) { return reinterpret_cast<sockaddr*>(&made); }
+
+  void accept_all() {
+    while (true) {
+      pollfd waited[2] = {{listener_, POLLIN, 0}, {stop_, POLLIN, 0}};
+      ::poll(waited, 2, -1);
+      if (waited[1].revents != 0) return;
+      const int client = ::accept(listener_, nullptr, nullptr);
+      if (client < 0) continue;
+      if (refused_) {
+        ::close(client);
+        continue;
+      }
+      threads_.emplace_back([this, client] { serve(client); });
+    }
+  }
+
+  void serve(int client) {
+    const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to = address(server_port_);
+    bool open = ::connect(server, as_socket(to), sizeof to) == 0;
+    while (open) {
+      pollfd waited[3] = {{client, POLLIN, 0}, {server, POLLIN, 0}, {stop_, POLLIN, 0}};
+      ::poll(waited, 3, -1);
+      if (waited[2].revents != 0) break;
+      if (waited[0].revents != 0) open = carry(client, server, true);
+      if (open && waited[1].revents != 0) open = carry(server, client, false);
+    }
+    ::close(client);
+    ::close(server);
+  }
+
+  // False: the connection is to end.
+  bool carry(int from, int to, bool to_server) {
+    char buffer[64 * 1024];
+    const auto got = ::recv(from, buffer, sizeof buffer, 0);
+    if (got <= 0) return false;
+    const std::string_view bytes(buffer, static_cast<std::size_t>(got));
+    if (is_cut(bytes, to_server)) return false;
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const auto count = ::send(to, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (count <= 0) return false;
+      sent += static_cast<std::size_t>(count);
+    }
+    return true;
+  }
+
+  // Bind names the prepared statement "commit" (with a zero byte before and behind); the server
+  // answers CommandComplete with the tag COMMIT. (PostgreSQL's manual, "Message Formats".)
+  bool is_cut(std::string_view bytes, bool to_server) {
+    using namespace std::string_view_literals;
+    const auto sign = to_server ? "\0commit\0"sv : "COMMIT\0"sv;
+    const auto wanted = to_server ? Cut::before_commit : Cut::after_commit;
+    if (bytes.find(sign) == std::string_view::npos) return false;
+    auto cut = wanted;
+    return cut_.compare_exchange_strong(cut, Cut::never);
+  }
+
+  const int server_port_;
+  int listener_ = -1;
+  int stop_ = -1;
+  int port_ = 0;
+  std::atomic<Cut> cut_{Cut::never};
+  std::atomic<bool> refused_{false};
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace cronally::conformance
