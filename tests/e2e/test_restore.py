@@ -223,7 +223,9 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_or_the_new(tmp_path):
     length = time.monotonic() - began
 
     outcomes = {"old": 0, "new": 0}
-    for round_number in range(25):
+    for round_number in range(75):  # the machine may have become slower than it was for the trial
+        if round_number >= 25 and outcomes["new"]:
+            break
         shutil.rmtree(trial.data)
         trial = Server(tmp_path / "trial")
         for path in copied:
