@@ -33,7 +33,8 @@ Duration ClusterTime::error(SteadyInstant now) const {
   if (samples_.empty()) return Duration::max();
   const Sample& best = samples_.front();
   constexpr Duration rounding{2};  // both halves and the drift are cut to whole microseconds
-  return best.round_trip / 2 + drift(std::chrono::abs(now - best.middle)) + rounding;
+  const Duration half = best.round_trip / 2;
+  return half + drift(half + std::chrono::abs(now - best.middle)) + rounding;
 }
 
 }  // namespace cronally::core

@@ -3,7 +3,8 @@
 // A sample is one answer of the store that carries its clock, with the node's steady clock before
 // the question and after the answer. The store read its clock somewhere in between; the middle is
 // taken, so a sample is wrong by at most half its round trip when it is fresh, and by the drift of
-// two clocks more as it ages (DESIGN: 100 ppm). The sample with the smallest round trip of the
+// two clocks more as it ages (DESIGN: 100 ppm), counted from the question: the round trip itself
+// was read from a clock that drifts. The sample with the smallest round trip of the
 // last minute counts. One that cannot be true beside it (the two differ by more than its own round
 // trip and that drift) means that the store's clock was stepped, or that another database answers:
 // then the window is discarded and the new sample stands alone.

@@ -22,7 +22,7 @@ TEST(ClusterTime, TakesTheMiddleOfTheRoundTrip) {
   ClusterTime time;
   time.add(steady(10s), steady(10s + 20ms), noon);
   EXPECT_EQ(time.at(steady(10s + 510ms)), noon + 500ms);
-  EXPECT_EQ(time.error(steady(10s + 510ms)), 10ms + 52us);
+  EXPECT_EQ(time.error(steady(10s + 510ms)), 10ms + 53us);
 }
 
 TEST(ClusterTime, GoesByTheSmallestRoundTripOfTheLastMinute) {
@@ -38,9 +38,9 @@ TEST(ClusterTime, ForgetsASampleAfterAMinute) {
   ClusterTime time;
   time.add(steady(0s), steady(2ms), noon);
   time.add(steady(59s), steady(59s + 40ms), noon + 59s + 30ms);
-  EXPECT_EQ(time.error(steady(59s + 20ms)), 1ms + 5'903us);
+  EXPECT_EQ(time.error(steady(59s + 20ms)), 1ms + 5'904us);
   time.add(steady(61s), steady(61s + 60ms), noon + 61s + 30ms);
-  EXPECT_EQ(time.error(steady(61s)), 20ms + 200us) << "that of second 59";
+  EXPECT_EQ(time.error(steady(61s)), 20ms + 202us) << "that of second 59";
 }
 
 TEST(ClusterTime, BeginsAnewWhenASampleDisagrees) {
