@@ -148,7 +148,7 @@ def refusal(home, *arguments, environment=None):
 def test_one_server_keeps_its_data_in_postgresql(tmp_path, database, receiver):
     server = Server(tmp_path, environment={"CRONALLY_DATABASE": database}).start()
     try:
-        assert "PostgreSQL" in server.log()
+        wait_until(lambda: "PostgreSQL" in server.log(), what="the store's name in the log")
         assert not (server.data / "cronally.db").exists()
         api = Client(server)
         api.add("tick", receiver.url("/tick"), "@every 1s")
@@ -245,7 +245,9 @@ def test_servers_started_at_the_same_moment_share_the_work(tmp_path, database, r
         runs = api.pages("/v2/runs", state="ended")
         by = collections.Counter(run["attempts"][-1]["node"] for run in runs)
         assert len(by) == count, by
-        assert {run["attempts"][-1]["number"] for run in runs} == {1}
+        sent = collections.Counter((request["job"], request["scheduled_at"])
+                                   for request in requests)
+        assert set(sent.values()) == {1}, sent.most_common(3)
         # Any of them shows the same.
         for server in cluster.all[1:]:
             assert len(Client(server, checks=False).pages("/v2/jobs")) == JOBS
@@ -302,9 +304,10 @@ def test_an_edit_through_a_server_that_does_not_own_the_job_is_clean_and_quick(t
         late = [record for record in receiver.records(path="/edited")
                 if record["t_us"] > acknowledged]
         assert not late, (paused, late)
+        before = len(receiver.records(path="/edited"))
         begun = time.monotonic()
         api.run_now("edited", "by-hand")
-        receiver.wait_for(len(receiver.records(path="/edited")) + 1, path="/edited")
+        receiver.wait_for(before + 1, path="/edited")
         assert time.monotonic() - begun < 1
         assert job["id"] == paused["id"]
 
