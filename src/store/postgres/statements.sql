@@ -386,9 +386,8 @@ SELECT clock.now, (SELECT min(cursor) FROM shard), (
        CROSS JOIN LATERAL (
          SELECT r.* FROM run_open r WHERE r.shard = l.shard AND r.send_at <= clock.now
          ORDER BY r.send_at, r.run_no LIMIT 100) o
-       JOIN job j USING (job_no)
-  WHERE (o.state = 0 OR o.fence <> l.fence OR n.node IS NULL)
-    AND o.left_until <= clock.now AND NOT (j.paused AND o.due <= j.changed_at))
+  WHERE (o.state = 0 OR o.fence <> l.fence OR n.node IS NULL) AND o.left_until <= clock.now
+    AND NOT (SELECT j.paused AND o.due <= j.changed_at FROM job j WHERE j.job_no = o.job_no))
 FROM clock;
 
 -- name: open_runs_due
