@@ -80,6 +80,13 @@ def ask(address, token, method, path, body=None, headers=None):
         connection.close()
 
 
+def answers(address, token):
+    try:
+        return ask(address, token, "GET", "/v2/account")[0] == 200
+    except OSError:
+        return False  # the balancer does not listen yet
+
+
 class Callers:
     """Threads that read and write through the balancer without pause, and note each answer."""
 
@@ -128,8 +135,7 @@ def served(folder, database):  # noqa: F811
         cluster.start()
         with balancer(folder, [f"127.0.0.1:{port}" for port in ports]) as address:
             token = cluster.all[0].token
-            wait_until(lambda: ask(address, token, "GET", "/v2/account")[0] == 200,
-                       what="an answer through the balancer")
+            wait_until(lambda: answers(address, token), what="an answer through the balancer")
             yield cluster, address, token
 
 
