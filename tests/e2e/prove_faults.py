@@ -9,7 +9,6 @@ import http.client
 import pathlib
 import random
 import re
-import resource
 import signal
 import socket
 import sqlite3

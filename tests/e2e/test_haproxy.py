@@ -14,9 +14,9 @@ import pytest
 
 import kill_run
 from client import Client
+from kill_run import now_us
 from processes import ROOT, clean_environment, wait_until
-from test_cluster_serve import (JOBS, TTL_S, database, judged, latest, nodes,  # noqa: F401
-                                now_us, postgres)
+from shared_servers import JOBS, TTL_S, judged, latest, nodes
 
 CONFIGURATION = ROOT / "packaging" / "haproxy.cfg"
 
@@ -125,7 +125,7 @@ class Callers:
 
 
 @contextlib.contextmanager
-def served(folder, database):  # noqa: F811
+def served(folder, database):
     """Two servers that keep their ports over restarts, and the address of the balancer before them."""
     ports = free_ports(2)
     with nodes(folder, database, 2) as cluster:
@@ -146,7 +146,7 @@ def test_the_shipped_configuration_is_valid():
     assert "WARNING" not in done.stderr, done.stderr
 
 
-def test_a_rolling_restart_is_felt_by_nobody(tmp_path, database, receiver):  # noqa: F811
+def test_a_rolling_restart_is_felt_by_nobody(tmp_path, database, receiver):
     with served(tmp_path, database) as (cluster, address, token):
         jobs = kill_run.add_jobs(Client(cluster.all[0], checks=False), receiver, JOBS)
         cluster.wait_shared()
@@ -166,7 +166,7 @@ def test_a_rolling_restart_is_felt_by_nobody(tmp_path, database, receiver):  # n
         assert latest(requests, begun) <= 1
 
 
-def test_a_server_that_is_killed_costs_the_requests_it_had(tmp_path, database):  # noqa: F811
+def test_a_server_that_is_killed_costs_the_requests_it_had(tmp_path, database):
     with served(tmp_path, database) as (cluster, address, token):
         callers = Callers(address, token)
         time.sleep(0.5)
@@ -180,7 +180,7 @@ def test_a_server_that_is_killed_costs_the_requests_it_had(tmp_path, database): 
         assert max(took for _, took, _, _ in answers) < 5
 
 
-def test_without_a_database_a_server_says_why(tmp_path, postgres):  # noqa: F811
+def test_without_a_database_a_server_says_why(tmp_path, postgres):
     address_of_database = postgres.address(postgres.create_database())
     with served(tmp_path, address_of_database) as (_, address, token):
         postgres.stop()
