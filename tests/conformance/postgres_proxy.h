@@ -32,13 +32,13 @@ class PostgresProxy {
           "loopback has a free port");
     port_ = ntohs(loopback.sin_port);
     stop_ = ::eventfd(0, EFD_CLOEXEC);
-    threads_.emplace_back([this] { accept_all(); });
+    acceptor_ = std::thread([this] { accept_all(); });
   }
   ~PostgresProxy() {
     const std::uint64_t one = 1;
     CHECK(::write(stop_, &one, sizeof one) == sizeof one, "an eventfd takes a one");
-    threads_.front().join();  // after it, no thread is added
-    for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+    acceptor_.join();  // after it, no thread is added
+    for (auto& serving : serving_) serving.join();
     ::close(listener_);
     ::close(stop_);
   }
@@ -77,7 +77,7 @@ class PostgresProxy {
         ::close(client);
         continue;
       }
-      threads_.emplace_back([this, client] { serve(client); });
+      serving_.emplace_back([this, client] { serve(client); });
     }
   }
 
@@ -128,7 +128,8 @@ class PostgresProxy {
   int port_ = 0;
   std::atomic<Cut> cut_{Cut::never};
   std::atomic<bool> refused_{false};
-  std::vector<std::thread> threads_;
+  std::thread acceptor_;
+  std::vector<std::thread> serving_;  // the acceptor's, until it has ended
 };
 
 }  // namespace cronally::conformance
