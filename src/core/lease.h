@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -40,6 +41,11 @@ struct Heartbeat {
   Duration ttl = lease_ttl_default;  // it and its leases live so long from the transaction on
   bool draining = false;             // takes nothing more, and is asked for all
   std::vector<Lease> holds;
+  // What it remembers of the store, by which a store that was put back in time notices that
+  // (core/journal.h). A node that still puts back what was forgotten is granted nothing.
+  std::int64_t generation = 0;  // 0: none was heard of yet
+  std::vector<std::pair<ShardNo, Instant>> cursors{};
+  bool putting_back = false;
 };
 
 struct HeartbeatAnswer {
@@ -50,6 +56,10 @@ struct HeartbeatAnswer {
   std::vector<ShardNo> kept;     // of `holds`: extended. The others of `holds` are lost
   std::vector<ShardNo> asked;    // of `kept`: to be released, as soon as nothing is under way
   int lacking = 0;               // of the fair share, which others hold and will give back
+  // Of a store that can forget: how often it was put back in time, and until when nobody is granted
+  // anything because of that. 0: it cannot.
+  std::int64_t generation = 0;
+  Instant quiet_until{};
 };
 
 // A request that is out while its shard is released: nobody else touches the run until then.
