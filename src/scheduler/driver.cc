@@ -16,7 +16,9 @@
 #include "runtime/supervise.h"
 #include "scheduler/delivery_cache.h"
 #include "scheduler/inbox.h"
+#include "scheduler/journaled_commit.h"
 #include "scheduler/lease_holder.h"
+#include "scheduler/lease_watch.h"
 #include "scheduler/ledger_watch.h"
 
 namespace cronally::scheduler {
@@ -33,6 +35,8 @@ constexpr Duration look_at_clock_every = 500ms;
 constexpr Duration changes_wait = 10s;
 // How often tzdata is looked at; new rules hold from then on.
 constexpr Duration look_at_zones_every = 10s;
+// What is to hand over takes a heartbeat and a batch; without the database it is not waited for.
+constexpr Duration hand_over_max = 1s;
 // Deliverables are read in portions, so that a send that waits for one is not behind a herd.
 constexpr std::size_t deliverables_per_read = 1'000;
 
@@ -67,19 +71,22 @@ class Driver::Impl {
         planner_(options.planner),
         cache_(parts.database, parts.vault, parts.clock),
         watch_(parts.metrics),
+        lease_watch_(options.node, parts.metrics, parts.health),
         leases_(std::make_shared<LeaseHolder>(options.node, options.lease_ttl,
-                                              parts.database.spine(), parts.clock, *inbox_)),
+                                              parts.database.spine(), parts.clock, *inbox_,
+                                              parts.journal)),
         sink_(std::make_shared<delivery::DeliverySink>(
             [inbox = inbox_](std::vector<core::AttemptEnded>&& ended) {
               inbox->post(std::move(ended));
             })),
-        supervisor_(parts.health, &parts.metrics) {}
+        supervisor_(parts.health, &parts.metrics, options.restart) {}
 
   ~Impl() { stop(); }
 
   void start();
   bool drain(Duration timeout);
   void stop();
+  bool leads() const { return leases_->leads(); }
 
  private:
   // machine thread
@@ -119,6 +126,7 @@ class Driver::Impl {
 
   // Only the machine's thread touches these.
   core::Planner planner_;
+  core::JournalNotes notes_;
   std::unordered_map<RunNo, InFlight> in_flight_;
   Instant wake_at_{};
   Instant looked_at_ = instant_min;        // the wall clock, when the loop last read it
@@ -130,6 +138,7 @@ class Driver::Impl {
 
   DeliveryCache cache_;
   LedgerWatch watch_;
+  LeaseWatch lease_watch_;  // the machine's thread
   // A request may end when the driver has gone; a commit is waited for.
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   const std::shared_ptr<LeaseHolder> leases_;
@@ -172,6 +181,10 @@ void Driver::Impl::start() {
   parts_.health.expect("scheduler");
   zones_replaced_ = parts_.compiler.zones_replaced();
   zones_looked_at_ = parts_.clock.steady();
+  if (parts_.journal) {
+    supervisor_.spawn("journal", [this](std::stop_token stop) { parts_.journal->run_log(stop); });
+    supervisor_.spawn("memory", [this](std::stop_token stop) { parts_.journal->run_memory(stop); });
+  }
   leases_->beat();
   if (!leases_->endless()) {
     supervisor_.spawn("leases", [this](std::stop_token stop) { leases_->run(stop); });
@@ -188,8 +201,13 @@ bool Driver::Impl::drain(Duration timeout) {
   draining_ = true;
   inbox_->post(core::DrainStarted{});
   leases_->drain();
-  std::unique_lock lock(drained_mutex_);
-  return drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
+  bool drained = false;
+  {
+    std::unique_lock lock(drained_mutex_);
+    drained = drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
+  }
+  if (!leases_->endless()) leases_->await_released(hand_over_max);
+  return drained;
 }
 
 void Driver::Impl::stop() {
@@ -233,6 +251,7 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
     hand_over();
     auto stats = planner_.stats();
     watch_.gauges(stats);
+    lease_watch_.look(*leases_, parts_.clock.steady());
   }
 }
 
@@ -250,6 +269,7 @@ void Driver::Impl::step(core::Event event) {
 }
 
 void Driver::Impl::perform_all(core::Event event) {
+  if (parts_.journal) notes_.learn(event);
   if (auto* ended = std::get_if<core::AttemptEnded>(&event)) note_ended(*ended);
   if (std::holds_alternative<core::Woke>(event)) wake_at_ = instant_max;
   auto actions = planner_.step(leases_->now(), std::move(event));
@@ -303,8 +323,7 @@ void Driver::Impl::perform(core::Commit&& action) {
     std::lock_guard lock(commits_mutex_);
     ++commits_;
   }
-  parts_.database.spine().submit(std::move(action.content), [this, batch = action.batch, tally,
-                                                             started](core::BatchFate fate) {
+  const auto done = [this, batch = action.batch, tally, started](core::BatchFate fate) {
     auto took = parts_.clock.steady() - started;
     watch_.committed(*tally, fate, took);
     if (const auto* refused = std::get_if<core::BatchRefused>(&fate)) {
@@ -317,6 +336,16 @@ void Driver::Impl::perform(core::Commit&& action) {
     inbox_->post(core::BatchDone{.batch = batch, .fate = std::move(fate), .took = took});
     std::lock_guard lock(commits_mutex_);
     if (--commits_ == 0) commits_ended_.notify_all();
+  };
+  if (!parts_.journal) {
+    parts_.database.spine().submit(std::move(action.content), done);
+    return;
+  }
+  auto notes = notes_.of(planner_, action.content);
+  auto both = std::make_shared<JournaledCommit>(*parts_.journal, std::move(notes), done);
+  both->begin();
+  parts_.database.spine().submit(std::move(action.content), [both](core::BatchFate fate) {
+    both->committed(std::move(fate));
   });
 }
 
@@ -473,6 +502,8 @@ std::function<bool()> Driver::Impl::last_look(const core::OpenRun& run) const {
 // ---- changes ----------------------------------------------------------------------------------
 
 void Driver::Impl::run_changes(const std::stop_token& stop) {
+  // After the request, so that the wait which this ends is the last one.
+  const std::stop_callback wake(stop, [this] { parts_.database.spine().interrupt_waits(); });
   while (!stop.stop_requested()) {
     look_at_zones();
     own_granted();
@@ -585,6 +616,7 @@ Driver::Driver(const DriverOptions& options, const DriverParts& parts)
     : impl_(std::make_unique<Impl>(options, parts)) {}
 Driver::~Driver() = default;
 void Driver::start() { impl_->start(); }
+bool Driver::leads() const { return impl_->leads(); }
 bool Driver::drain(Duration timeout) { return impl_->drain(timeout); }
 void Driver::stop() { impl_->stop(); }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "runtime/clock_manual.h"
+#include "scheduler/fake_spine_test.h"
 
 namespace cronally::scheduler {
 namespace {
@@ -12,47 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Instant noon = instant_from_us(1'780'000'000'000'000);
-
-// A store of which only heartbeats are asked.
-class FakeSpine final : public store::Spine {
- public:
-  explicit FakeSpine(runtime::ManualClock& clock) : clock_(clock) {}
-
-  core::HeartbeatAnswer heartbeat(const core::Heartbeat& heartbeat) override {
-    said = heartbeat;
-    clock_.advance(took);
-    if (away) throw Unavailable("the database is away");
-    return answer;
-  }
-  void release(NodeId, const core::Release&) override {}
-  store::ShardsRead read_shards(
-      const ShardSet&, const std::function<void(std::vector<store::JobPlan>&&)>&) override {
-    return {};
-  }
-  void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
-  std::vector<core::OpenRun> read_open_runs(const ShardSet&, Instant, std::size_t) override {
-    return {};
-  }
-  store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>&,
-                                  Duration) override {
-    return {};
-  }
-  void interrupt_waits() override {}
-  std::vector<std::shared_ptr<const store::Deliverable>> read_deliverables(
-      const std::vector<std::pair<JobNo, Revision>>&) override {
-    return {};
-  }
-  std::vector<UncountedSpan> uncounted_spans(std::size_t) override { return {}; }
-  void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) override {}
-
-  core::Heartbeat said;
-  core::HeartbeatAnswer answer;
-  Duration took = 2ms;
-  bool away = false;
-
- private:
-  runtime::ManualClock& clock_;
-};
 
 class Holder : public ::testing::Test {
  protected:
@@ -157,6 +117,41 @@ TEST_F(Holder, SaysThatItDrains) {
   EXPECT_TRUE(spine.said.draining);
 }
 
+TEST_F(Holder, LeadsWhileItIsTrustedWithTheFirstShard) {
+  beat(7, {{3}});
+  EXPECT_FALSE(holder.leads());
+  beat(8, {{0}}, {{3}});
+  EXPECT_TRUE(holder.leads());
+  clock.advance(4s);
+  EXPECT_FALSE(holder.leads());
+}
+
+TEST_F(Holder, CountsWhatItLostAndNotWhatItGaveBack) {
+  beat(7, {{3}, {4}, {5}});
+  holder.released({{{ShardNo{3}, Fence{7}}}, {}});
+  EXPECT_EQ(holder.standing().held, 2);
+  EXPECT_EQ(holder.standing().lost, 0U);
+  beat(0, {}, {{4}});
+  EXPECT_EQ(holder.standing().held, 1);
+  EXPECT_EQ(holder.standing().lost, 1U);
+  EXPECT_EQ(holder.standing().heartbeat_age, 2ms);
+  EXPECT_TRUE(holder.standing().trusted);
+  clock.advance(5s);
+  EXPECT_FALSE(holder.standing().trusted);
+  EXPECT_EQ(holder.standing().heartbeat_age, 5s + 2ms);
+  (void)holder.expired();
+  EXPECT_EQ(holder.standing().lost, 2U);
+}
+
+TEST_F(Holder, WaitsUntilAllIsGivenBack) {
+  beat(7, {{3}});
+  holder.await_released(1ms);
+  EXPECT_EQ(holder.standing().held, 1);
+  holder.released({{{ShardNo{3}, Fence{7}}}, {}});
+  holder.await_released(1h);
+  EXPECT_EQ(holder.standing().held, 0);
+}
+
 TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
   spine.answer.endless = true;
   spine.answer.at = noon + 1h;
@@ -166,6 +161,7 @@ TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
   clock.advance(10h);
   EXPECT_TRUE(holder.expired().none());
   EXPECT_TRUE(holder.may_send({{3}, {7}}));
+  EXPECT_EQ(holder.standing().heartbeat_age, 0s);
   EXPECT_EQ(holder.sent_until({Fence{7}, {}, noon + 1h}), instant_min);
 }
 
