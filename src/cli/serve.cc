@@ -31,6 +31,7 @@
 #include "runtime/supervise.h"
 #include "scheduler/driver.h"
 #include "scheduler/failure_notifier.h"
+#include "scheduler/journal.h"
 #include "scheduler/overdue_watch.h"
 #include "scheduler/pruner.h"
 #include "scheduler/span_counter.h"
@@ -160,6 +161,7 @@ class Server {
   Result<bool> bring_up();
   Result<void> try_bring_up();
   void start_deliveries();
+  Result<void> open_journal();
   void start_scheduler();
   core::PlannerOptions planner_options() const;
   void start_background();
@@ -199,6 +201,7 @@ class Server {
   std::unique_ptr<scheduler::SpanCounter> counter_;
   std::unique_ptr<scheduler::Pruner> pruner_;
   std::unique_ptr<scheduler::OverdueWatch> overdue_;
+  std::unique_ptr<scheduler::Journal> journal_;  // null: there is none
   std::unique_ptr<scheduler::Driver> driver_;
   std::unique_ptr<runtime::Supervisor> supervisor_;
   std::unique_ptr<api::Api> api_;
@@ -278,11 +281,13 @@ Result<void> Server::try_bring_up() {
     if (!store) return fail(store.error());
     vault_.emplace(std::move(store->vault));
     database_ = std::move(store->database);
+    if (auto opened = open_journal(); !opened) return opened;
     start_scheduler();
     return {};
   } catch (const Unavailable& outage) {
     if (!shared()) throw;
     driver_.reset();
+    journal_.reset();
     database_.reset();
     return fail("database_unreachable", outage.what());
   }
@@ -305,19 +310,30 @@ void Server::start_deliveries() {
   sender_ = std::make_unique<delivery::NoticeSender>(*client_, clock_, agent);
 }
 
+// Of a database on a server: what is committed there may be forgotten.
+Result<void> Server::open_journal() {
+  if (!shared() || !options_.journal) return {};
+  journal_ = std::make_unique<scheduler::Journal>(
+      node_, runtime::AppendLogOptions{.directory = dir_ / "journal"},
+      scheduler::Journal::Parts{
+          .spine = database_->spine(), .clock = clock_, .health = health_, .metrics = metrics_});
+  return journal_->open();
+}
+
 void Server::start_scheduler() {
   compiler_ = std::make_unique<scheduler::JobCompiler>(zones_, endpoints_);
   scheduler::DriverOptions options{.node = node_, .planner = planner_options()};
   options.lease_ttl = options_.lease_ttl;
   options.restart = restart_policy();
-  driver_ =
-      std::make_unique<scheduler::Driver>(options, scheduler::DriverParts{.database = *database_,
-                                                                          .deliverer = *deliverer_,
-                                                                          .compiler = *compiler_,
-                                                                          .vault = *vault_,
-                                                                          .clock = clock_,
-                                                                          .health = health_,
-                                                                          .metrics = metrics_});
+  driver_ = std::make_unique<scheduler::Driver>(options,
+                                                scheduler::DriverParts{.database = *database_,
+                                                                       .deliverer = *deliverer_,
+                                                                       .compiler = *compiler_,
+                                                                       .vault = *vault_,
+                                                                       .clock = clock_,
+                                                                       .health = health_,
+                                                                       .metrics = metrics_,
+                                                                       .journal = journal_.get()});
   driver_->start();
 }
 

@@ -18,6 +18,9 @@ struct ServeOptions {
   std::string database;
   // There, how long a server's shards stay its own when nothing is heard of it.
   Duration lease_ttl = core::lease_ttl_default;
+  // There, whether what may have been sent is kept in the data directory too, for a database that
+  // forgets (docs/design/journal.md).
+  bool journal = true;
   std::string log_level = "info";   // debug, info, warning, error
   std::string log_format = "text";  // text, json
   // How long a stop waits for requests that are under way.

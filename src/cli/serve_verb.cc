@@ -12,6 +12,7 @@ struct ServeFlags {
   ServeOptions options;
   std::optional<std::string> database;
   std::optional<std::string> lease_ttl;
+  std::string journal = "on";
   std::optional<std::string> drain_timeout;
   std::optional<std::string> runs_keep;
   std::optional<std::string> base_path;
@@ -24,6 +25,7 @@ constexpr Duration lease_ttl_max = std::chrono::seconds{60};
 constexpr Duration v1_window_max = std::chrono::hours{24};
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> switches{"on", "off"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
 
 Outcome<void> check_word(std::string_view flag, const std::string& word,
@@ -63,6 +65,8 @@ Outcome<void> read_v1(const ServeFlags& flags, api::V1Options& v1) {
 
 Outcome<void> read_store(const ServeFlags& flags, ServeOptions& options) {
   options.database = flags.database.value_or("");
+  if (auto fine = check_word("--journal", flags.journal, switches); !fine) return fine;
+  options.journal = flags.journal == "on";
   if (!flags.lease_ttl) return {};
   const Result<Duration> length = parse_duration(*flags.lease_ttl);
   if (!length) return usage("--lease-ttl: " + length.error().message);
@@ -143,6 +147,11 @@ void add_serve(Tree& tree, ServeFunction serve) {
             "With --database: how long the work of a server stays its own when nothing is heard of "
             "it; 5s without it.")
       ->envname("CRONALLY_LEASE_TTL");
+  app.add_option("--journal", flags->journal,
+                 "With --database: keep what may have been sent in the data directory too, so that "
+                 "a database that forgets is told; on by default.")
+      ->type_name("on|off")
+      ->envname("CRONALLY_JOURNAL");
   app.add_option("--log-level", flags->options.log_level, "What is logged; info by default.")
       ->type_name("debug|info|warning|error")
       ->envname("CRONALLY_LOG_LEVEL");

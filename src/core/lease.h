@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -41,6 +42,11 @@ struct Heartbeat {
   Duration ttl = lease_ttl_default;  // it and its leases live so long from the transaction on
   bool draining = false;             // takes nothing more, and is asked for all
   std::vector<Lease> holds;
+  // What it remembers of the store, by which a store that was put back in time notices that
+  // (core/journal.h). A node that still puts back what was forgotten is granted nothing.
+  std::int64_t generation = 0;  // 0: none was heard of yet
+  std::vector<std::pair<ShardNo, Instant>> cursors{};
+  bool putting_back = false;
 };
 
 // The store's clock, as a question of its own found it: the shorter that took, the nearer it is.
@@ -60,6 +66,10 @@ struct HeartbeatAnswer {
   int lacking = 0;               // of the fair share, which others hold and will give back
   // By the node's steady clock. Where there is none, `at` was read somewhere within the heartbeat.
   std::optional<ClockSample> clock{};
+  // Of a store that can forget: how often it was put back in time, and until when nobody is granted
+  // anything because of that. 0: it cannot.
+  std::int64_t generation = 0;
+  Instant quiet_until{};
 };
 
 // A request that is out while its shard is released: nobody else touches the run until then.

@@ -20,7 +20,7 @@ std::size_t index_of(ShardNo shard) { return static_cast<std::size_t>(shard.valu
 Heartbeat LeaseKeeper::heartbeat(SteadyInstant now) {
   CHECK(!asked_at_, "one heartbeat is under way at a time");
   asked_at_ = now;
-  Heartbeat said{node_, ttl_, draining_, {}};
+  Heartbeat said{.node = node_, .ttl = ttl_, .draining = draining_, .holds = {}};
   for (const auto& [shard, fence] : held_) said.holds.push_back({shard, fence});
   return said;
 }

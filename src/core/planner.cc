@@ -31,6 +31,11 @@ PlannerStats Planner::stats() const {
           .lead = state.lead()};
 }
 
+const OpenRun* Planner::run(RunNo no) const {
+  const TrackedRun* tracked = state_->find_run(no);
+  return tracked ? &tracked->run : nullptr;
+}
+
 void Planner::State::on(DrainStarted&) {
   if (draining) return;
   draining = true;

@@ -61,6 +61,7 @@ struct PlannedJob {
   Retry retry;
   CatchUp catch_up;
   DestinationNo destination = 0;
+  JobId id{};  // for who writes down what the planner does; the planner knows numbers
 };
 
 struct PlannerOptions {
@@ -239,6 +240,10 @@ class Planner {
   std::vector<Action> step(const Now& now, Event event);
 
   PlannerStats stats() const;
+
+  // A run in memory, as it stood when the batch that names it was given; null: it has left. Valid
+  // until the next step.
+  const OpenRun* run(RunNo no) const;
 
  private:
   struct State;

@@ -25,7 +25,8 @@ core::PlannedJob JobCompiler::compile(const store::JobPlan& plan) {
                        .delivery = plan.delivery,
                        .retry = plan.retry,
                        .catch_up = plan.catch_up,
-                       .destination = destination(plan.destination)};
+                       .destination = destination(plan.destination),
+                       .id = plan.id};
   if (plan.deleted) return job;
   if (auto compiled = schedule(plan)) {
     job.schedule = std::move(*compiled);

@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "core/batch.h"
 #include "core/job.h"
+#include "core/journal.h"
 #include "core/lease.h"
 #include "core/run.h"
 
@@ -116,6 +117,13 @@ class Spine {
   // Gives shards back before their leases end, and says which runs are left alone until when.
   // SQLite: nothing happens, its lease ends with the process.
   virtual void release(NodeId node, const core::Release& what) = 0;
+
+  // Puts back runs that a node remembers and the store has forgotten (docs/design/journal.md); an
+  // outcome for each. No lease guards it: what is newer than the node's memory is left alone.
+  // Idempotent. Some thousand at a time. SQLite forgets nothing: all is known.
+  virtual std::vector<core::PutBack> reassert(const std::vector<core::RememberedRun>& runs) {
+    return std::vector<core::PutBack>(runs.size(), core::PutBack::known);
+  }
 
   // Reads what the machine starts these shards from; call it after they are granted. The jobs are
   // handed to `take` before this returns, in portions and from several threads at once: a million

@@ -1,0 +1,326 @@
+#include "core/journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "base/uuid.h"
+#include "core/journal_notes.h"
+
+namespace cronally::core {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr Instant noon = instant_from_us(1'780'000'000'000'000);
+const NodeId node{uuid_v4(1, 2)};
+const JobId job{uuid_v4(3, 4)};
+
+RunId run_id(std::uint64_t no) { return RunId{uuid_v7(noon, no, 5)}; }
+
+JournalRun claimed(std::uint64_t no, Instant due = noon) {
+  return {.job = job,
+          .run = {.id = run_id(no),
+                  .shard = {7},
+                  .revision = 2,
+                  .scheduled_at = due,
+                  .due = due,
+                  .fence = {(std::int64_t{9} << generation_shift) + 3},
+                  .send_at = due}};
+}
+
+JournalRun ended(std::uint64_t no, std::int32_t attempt = 1) {
+  JournalRun record = claimed(no);
+  record.run.state = RunState::ended;
+  record.run.attempt = attempt;
+  record.verdict = Verdict::succeeded;
+  record.attempt = JournalAttempt{.number = attempt,
+                                  .revision = 2,
+                                  .fence = record.run.fence,
+                                  .fate = Fate::answered,
+                                  .status = 204,
+                                  .first_byte_at = noon + 1ms,
+                                  .ended_at = noon + 9ms};
+  return record;
+}
+
+// Of each kind one, and of a run all that can be.
+std::vector<JournalRecord> of_each_kind() {
+  JournalRun retried = claimed(2);
+  retried.run.kind = RunKind::manual;
+  retried.run.state = RunState::begun;
+  retried.run.attempt = 3;
+  retried.run.failures = 1;
+  retried.run.unknowns = 1;
+  retried.run.first_attempt_at = noon - 1h;
+  retried.run.send_at = noon + 7s;
+  return {JournalMark{node, 9},
+          claimed(1),
+          retried,
+          ended(3),
+          claimed(4),
+          JournalVoid{run_id(4)},
+          claimed(5, noon + 1s),
+          claimed(6, noon + 2s),
+          claimed(7, noon + 3s),
+          JournalReplan{job, 3, noon, {noon + 2s}, {run_id(7)}},
+          JournalCursors{{{{1}, noon}, {{63}, noon + 1s}}}};
+}
+
+JournalReplay replay(std::string_view bytes) {
+  JournalReplay replayed;
+  replayed.add(bytes);
+  return replayed;
+}
+
+std::vector<RunId> ids_of(const JournalReplay& replayed) {
+  std::vector<RunId> ids;
+  for (const auto& [id, known] : replayed.runs()) ids.push_back(id);
+  return ids;
+}
+
+// ---- bytes ------------------------------------------------------------------------------------
+
+TEST(Journal, ComesBackAsItWasWritten) {
+  const auto replayed = replay(journal_block(of_each_kind()));
+  EXPECT_EQ(replayed.mark(), (JournalMark{node, 9}));
+  EXPECT_EQ(replayed.damaged(), 0U);
+  EXPECT_THAT(ids_of(replayed), ElementsAre(run_id(1), run_id(2), run_id(3), run_id(6), run_id(7)));
+  const RememberedRun& retried = replayed.runs().at(run_id(2));
+  EXPECT_EQ(retried.node, node);
+  EXPECT_EQ(retried.job, job);
+  EXPECT_EQ(retried.run.shard, ShardNo{7});
+  EXPECT_EQ(retried.run.revision, 2);
+  EXPECT_EQ(retried.run.kind, RunKind::manual);
+  EXPECT_EQ(retried.run.state, RunState::begun);
+  EXPECT_EQ(retried.run.scheduled_at, noon);
+  EXPECT_EQ(retried.run.due, noon);
+  EXPECT_EQ(retried.run.fence, claimed(2).run.fence);
+  EXPECT_EQ(retried.run.attempt, 3);
+  EXPECT_EQ(retried.run.send_at, noon + 7s);
+  EXPECT_EQ(retried.run.failures, 1);
+  EXPECT_EQ(retried.run.unknowns, 1);
+  EXPECT_EQ(retried.run.first_attempt_at, noon - 1h);
+  const RememberedRun& done = replayed.runs().at(run_id(3));
+  EXPECT_EQ(done.run.state, RunState::ended);
+  EXPECT_EQ(done.verdict, Verdict::succeeded);
+  EXPECT_THAT(done.attempts, ElementsAre(*ended(3).attempt));
+  EXPECT_THAT(replayed.cursors(),
+              ElementsAre(std::pair(ShardNo{1}, noon), std::pair(ShardNo{63}, noon + 1s)));
+}
+
+TEST(Journal, OfNothingIsNothing) {
+  EXPECT_EQ(journal_block({}), "");
+  EXPECT_THAT(replay("").runs(), IsEmpty());
+  EXPECT_EQ(replay("").mark().generation, 0);
+}
+
+TEST(Journal, HasAllWholeBlocksWhereverItIsTorn) {
+  std::string bytes;
+  std::vector<std::size_t> ends;
+  for (std::uint64_t no = 1; no <= 3; ++no) {
+    bytes += journal_block({claimed(no)});
+    ends.push_back(bytes.size());
+  }
+  for (std::size_t length = 0; length <= bytes.size(); ++length) {
+    const auto replayed = replay(std::string_view(bytes).substr(0, length));
+    const auto whole = std::ranges::count_if(ends, [&](auto end) { return end <= length; });
+    EXPECT_EQ(std::ssize(replayed.runs()), whole) << "torn at " << length;
+    EXPECT_EQ(replayed.damaged(), 0U) << "a torn end is no damage";
+  }
+}
+
+TEST(Journal, LosesNoBlockButTheOneInWhichABitIsFlipped) {
+  std::string bytes;
+  for (std::uint64_t no = 1; no <= 3; ++no) bytes += journal_block({claimed(no)});
+  const std::size_t block = bytes.size() / 3;
+  for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+    const auto hit = static_cast<std::uint64_t>(bit / 8 / block) + 1;
+    std::vector<RunId> rest;
+    for (std::uint64_t no = 1; no <= 3; ++no) {
+      if (no != hit) rest.push_back(run_id(no));
+    }
+    EXPECT_EQ(ids_of(replay(flipped)), rest) << "bit " << bit;
+  }
+}
+
+TEST(Journal, PassesOverWhatIsNone) {
+  const bool holds =
+      rc::check("any bytes before a block do not hide it", [](const std::string& noise) {
+        const auto replayed = replay(noise + journal_block({claimed(1)}));
+        RC_ASSERT(ids_of(replayed) == std::vector<RunId>{run_id(1)});
+      });
+  EXPECT_TRUE(holds);
+}
+
+TEST(Journal, LooksLikeDamageOnlyWhereItGoesOn) {
+  const std::string block = journal_block({claimed(1)});
+  EXPECT_EQ(replay("zeros\0\0" + block).damaged(), 1U);
+  EXPECT_EQ(replay(block + "CRJ1 torn").damaged(), 0U);
+}
+
+TEST(Journal, ContinuesFromFileToFile) {
+  JournalReplay replayed;
+  replayed.add(journal_block({JournalMark{node, 9}, claimed(1)}) + "torn");
+  replayed.add(journal_block({JournalMark{node, 10}, ended(1)}));
+  EXPECT_EQ(replayed.mark().generation, 10);
+  EXPECT_EQ(replayed.runs().at(run_id(1)).run.state, RunState::ended);
+}
+
+// ---- what a run came to -------------------------------------------------------------------------
+
+TEST(Journal, KnowsARunAsItStoodLast) {
+  JournalRun again = claimed(1);
+  again.run.state = RunState::begun;
+  again.run.attempt = 2;
+  again.attempt = JournalAttempt{.number = 1, .ended_at = noon};
+  const auto replayed = replay(journal_block({claimed(1), again, ended(1, 2)}));
+  const RememberedRun& known = replayed.runs().at(run_id(1));
+  EXPECT_EQ(known.run.attempt, 2);
+  EXPECT_EQ(known.verdict, Verdict::succeeded);
+  EXPECT_THAT(known.attempts, SizeIs(2));
+}
+
+TEST(Journal, KeepsTheJobOfARunThatIsToldWithoutItLater) {
+  JournalRun nameless = ended(1);
+  nameless.job = {};
+  EXPECT_EQ(replay(journal_block({claimed(1), nameless})).runs().at(run_id(1)).job, job);
+}
+
+TEST(Journal, ForgetsAClaimThatWasNotMadeButNoneThatWasTried) {
+  EXPECT_THAT(replay(journal_block({claimed(1), JournalVoid{run_id(1)}})).runs(), IsEmpty());
+  EXPECT_THAT(replay(journal_block({ended(1), JournalVoid{run_id(1)}})).runs(), SizeIs(1));
+  EXPECT_THAT(replay(journal_block({JournalVoid{run_id(1)}, claimed(1)})).runs(), SizeIs(1))
+      << "an early claim is made later under its id";
+}
+
+TEST(Journal, ForgetsWhatAReplanWithdrew) {
+  struct Row {
+    std::string what;
+    JournalRun before;
+    bool stays;
+  };
+  JournalRun manual = claimed(1, noon + 1s);
+  manual.run.kind = RunKind::manual;
+  JournalRun begun = claimed(1, noon + 1s);
+  begun.run.state = RunState::begun;
+  JournalRun tried = claimed(1, noon + 1s);
+  tried.run.attempt = 2;
+  JournalRun others = claimed(1, noon + 1s);
+  others.job = JobId{uuid_v4(8, 8)};
+  const Row rows[] = {
+      {"due after the change", claimed(1, noon + 1s), false},
+      {"due before it", claimed(1, noon), true},
+      {"asked for by hand", manual, true},
+      {"begun", begun, true},
+      {"tried", tried, true},
+      {"of another job", others, true},
+      {"owed by the new revision too", claimed(1, noon + 2s), true},
+  };
+  for (const auto& row : rows) {
+    const JournalReplan replan{job, 3, noon, {noon + 2s}, {}};
+    const auto replayed = replay(journal_block({row.before, replan}));
+    EXPECT_EQ(replayed.runs().size(), row.stays ? 1U : 0U) << row.what;
+    if (row.before.run.due == noon + 2s) {
+      EXPECT_EQ(replayed.runs().begin()->second.run.revision, 3);
+    }
+  }
+  const JournalReplan keeps{job, 3, noon, {}, {run_id(1)}};
+  EXPECT_THAT(replay(journal_block({claimed(1, noon + 1s), keeps})).runs(), SizeIs(1))
+      << "its request may be out";
+}
+
+// ---- what a database forgot ---------------------------------------------------------------------
+
+TEST(Memory, IsJudgedByServerGenerationAndCursors) {
+  struct Row {
+    std::string what;
+    ServerMark stored;
+    ServerMark now;
+    std::int64_t generation, known;
+    bool behind;
+    std::int64_t rise;
+  };
+  const Row rows[] = {
+      {"nothing happened", {1, 3}, {1, 3}, 5, 5, false, 0},
+      {"a node that knows nothing", {1, 3}, {1, 3}, 5, 0, false, 0},
+      {"a node that has not heard of the last time", {1, 3}, {1, 3}, 5, 4, false, 0},
+      {"a promotion", {1, 3}, {1, 4}, 5, 5, false, 1},
+      {"three of them", {1, 3}, {1, 6}, 5, 0, false, 3},
+      {"a timeline that fell", {1, 3}, {1, 2}, 5, 5, false, 256},
+      {"another cluster", {1, 3}, {2, 3}, 5, 5, false, 256},
+      {"old files put back", {1, 3}, {1, 3}, 5, 5, true, 256},
+      {"a promotion that lost something", {1, 3}, {1, 4}, 5, 5, true, 1},
+      {"a backup from before the last time", {1, 3}, {1, 3}, 5, 6, false, 257},
+      {"the same, promoted", {1, 3}, {1, 4}, 5, 6, true, 257},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(judge_memory(row.stored, row.now, row.generation, row.known, row.behind), row.rise)
+        << row.what;
+  }
+}
+
+TEST(Memory, MakesItQuietForAsLongAsALeaseIsTrusted) {
+  const Quiet begins{noon, noon};
+  EXPECT_EQ(quiet_until(begins, 2s, false, noon), noon + quiet_min);
+  EXPECT_EQ(quiet_until(begins, 9s, false, noon), noon + 9s);
+  const Quiet five{noon, noon + 5s};
+  EXPECT_EQ(quiet_until(five, 5s, false, noon + 4s), noon + 5s);
+  EXPECT_EQ(quiet_until(five, 9s, false, noon + 4s), noon + 9s)
+      << "a node whose leases last longer";
+  EXPECT_EQ(quiet_until(five, 5s, true, noon + 4s), noon + 9s) << "one that still puts back";
+  EXPECT_EQ(quiet_until(five, 5s, true, noon + 59s), noon + quiet_max);
+}
+
+TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {
+  RememberedRun open{.node = node, .job = job, .run = claimed(1).run};
+  open.run.attempt = 3;
+  RememberedRun done = open;
+  done.run.state = RunState::ended;
+  const auto stored = [&](std::int32_t attempt) {
+    return StoredRun{.id = run_id(1), .attempt = attempt, .fence = open.run.fence};
+  };
+  const auto with = [](StoredRun run, auto edit) {
+    edit(run);
+    return run;
+  };
+  struct Row {
+    std::string what;
+    const RememberedRun& known;
+    std::optional<StoredRun> stored;
+    PutBack expected;
+  };
+  const Row rows[] = {
+      {"it has no such run", open, {}, PutBack::inserted},
+      {"nor one that ended", done, {}, PutBack::inserted},
+      {"another run has the occurrence", open,
+       with(stored(1), [](auto& run) { run.id = run_id(2); }), PutBack::taken},
+      {"the same", open, stored(3), PutBack::known},
+      {"a lower number", open, stored(2), PutBack::raised},
+      {"a lower fence", open, with(stored(3), [](auto& run) { --run.fence.value; }),
+       PutBack::raised},
+      {"not accepted yet", open,
+       with(stored(3), [](auto& run) { run.state = RunState::requested; }), PutBack::raised},
+      {"further on", open, stored(4), PutBack::known},
+      {"taken over since", open, with(stored(2), [](auto& run) { ++run.fence.value; }),
+       PutBack::known},
+      {"it ended", open, with(stored(3), [](auto& run) { run.ended = true; }), PutBack::known},
+      {"open, and it ended", done, stored(3), PutBack::ended},
+      {"open at a lower number, and it ended", done, stored(1), PutBack::ended},
+      {"further on than the end", done, stored(4), PutBack::known},
+      {"taken over since, and it ended", done,
+       with(stored(3), [](auto& run) { ++run.fence.value; }), PutBack::known},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(put_back(row.known, true, row.stored), row.expected) << row.what;
+  }
+  EXPECT_EQ(put_back(open, false, {}), PutBack::job_lost);
+}
+
+}  // namespace
+}  // namespace cronally::core

@@ -1,0 +1,51 @@
+// A journal of whatever bytes is read to its end, hides no whole block behind it, and what it tells
+// means the same when it is written again.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/uuid.h"
+#include "core/journal.h"
+
+using namespace cronally;
+
+namespace {
+
+std::vector<core::JournalRecord> records_of(const core::JournalReplay& replayed) {
+  std::vector<core::JournalRecord> records{replayed.mark()};
+  for (const auto& [id, known] : replayed.runs()) {
+    core::JournalRun record{known.job, known.run, known.verdict, known.reason, {}};
+    if (known.attempts.empty()) records.emplace_back(record);
+    for (const auto& attempt : known.attempts) {
+      record.attempt = attempt;
+      records.emplace_back(record);
+    }
+  }
+  return records;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const RunId last{uuid_v4(1, 2)};
+  core::JournalReplay replayed;
+  replayed.add(std::string(bytes) + core::journal_block({core::JournalRun{.run = {.id = last}}}));
+  CHECK(replayed.runs().contains(last), "a whole block behind anything is read");
+
+  core::JournalReplay again;
+  again.add(core::journal_block(records_of(replayed)));
+  CHECK(again.damaged() == 0, "what was written is whole");
+  CHECK(again.runs().size() == replayed.runs().size(), "each run comes back");
+  for (const auto& [id, known] : replayed.runs()) {
+    const auto& other = again.runs().at(id);
+    CHECK(other.run.attempt == known.run.attempt && other.run.fence == known.run.fence &&
+              other.run.due == known.run.due && other.attempts == known.attempts,
+          "a run comes back as it was");
+  }
+  return 0;
+}
