@@ -22,7 +22,7 @@ ConnectionOptions counting_options(const std::string& address);
 
 struct Engine {
   Engine(const std::string& address, const std::shared_ptr<const runtime::Clock>& with_clock,
-         Instant resumed_at)
+         Instant resumed_at, std::function<NodeAbout()> about = {})
       : clock(with_clock),
         resume_at(resumed_at),
         batches({.line = Writer::Line::batches,
@@ -36,7 +36,7 @@ struct Engine {
                .resume_at = resumed_at},
               bell),
         counting(counting_options(address)),
-        leases(lease_options(address)),
+        leases(lease_options(address), std::move(about)),
         readers(connection_options(address, "reads")),
         listener(connection_options(address, "listens"), bell) {}
 

@@ -50,6 +50,11 @@ core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
   in_transaction([&](Connection& db) {
     answer = {};
     decide(db, said, answer);
+    if (!about_) return;
+    const auto about = about_();
+    Params node;
+    node.add(said.node).add(about.name).add(about.version).add(about.tzdata);
+    db.run("node_describe", std::move(node));
   });
   return answer;
 }

@@ -7,18 +7,23 @@
 // server ends that transaction after a second.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "core/lease.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/open.h"
 
 namespace cronally::store::postgres {
 
 // Thread-safe.
 class Leases {
  public:
-  explicit Leases(ConnectionOptions options) : options_(std::move(options)) {}
+  // `about`: as PostgresOptions has it.
+  explicit Leases(ConnectionOptions options, std::function<NodeAbout()> about = {})
+      : options_(std::move(options)), about_(std::move(about)) {}
 
   // As Spine has them. Unavailable where the database does not answer: whether it counted is not
   // known, and the next one decides.
@@ -33,6 +38,7 @@ class Leases {
                    core::HeartbeatAnswer& answer);
 
   const ConnectionOptions options_;
+  const std::function<NodeAbout()> about_;
   std::mutex mutex_;
   std::unique_ptr<Connection> db_;
 };
