@@ -44,7 +44,8 @@ class Postgres:
         self.databases = 0
         if standby_of:
             self._run("pg_basebackup", "-h", "127.0.0.1", "-p", standby_of.port, "-U", USER,
-                      "-D", self.folder / "data", "-R", "-X", "stream", "--no-sync")
+                      "-D", self.folder / "data", "-R", "-X", "stream", "-c", "fast",
+                      "--no-sync")
         else:
             self._run("initdb", "-D", self.folder / "data", "-U", USER, "-A", "trust", "-E", "UTF8",
                       "--no-locale", "--no-sync")
