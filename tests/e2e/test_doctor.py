@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-import postgres
+from postgres import Postgres, need_postgresql
 from processes import Server, wait_until
 
 SQLITE_CHECKS = ["file", "lock", "schema", "integrity", "durability", "log", "space", "clock",
@@ -99,11 +99,12 @@ def test_what_is_broken_fails(case, stopped):
 
 @pytest.fixture(scope="module")
 def primary():
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian's postgresql)")
-    made = postgres.Postgres("fsync=off")
-    yield made
-    made.stop()
+    need_postgresql()
+    made = Postgres()
+    try:
+        yield made.start()
+    finally:
+        made.remove()
 
 
 @pytest.fixture
@@ -113,14 +114,14 @@ def home(tmp_path):
 
 
 def test_a_new_database_needs_no_schema(home, primary):
-    database = primary.database()
+    database = primary.create_database()
     found, _ = examine(home, "--database", primary.address(database))
     assert levels(found, "primary") == levels(found, "pooler") == levels(found, "schema") == ["ok"]
     assert levels(found, "clock") == ["ok"], found["clock"]
     assert levels(found, "durability") == ["failing"], "the tests' server runs without fsync"
     assert levels(found, "replication") == ["warning"]
     assert "there is no standby" in found["replication"][0]["says"]
-    assert primary.value(database, "SELECT to_regnamespace('cronally') IS NULL") == "t"
+    assert primary.value("SELECT to_regnamespace('cronally') IS NULL", database) == "t"
 
 
 def test_out_of_reach_fails_without_telling_the_password(home):
@@ -131,7 +132,7 @@ def test_out_of_reach_fails_without_telling_the_password(home):
 
 
 def test_a_moved_file_is_named_and_the_database_has_no_server(stopped, primary):
-    database = primary.database()
+    database = primary.create_database()
     address = primary.address(database)
     assert stopped.run_command("migrate-store", "--database", address).returncode == 0
     found, status = examine(stopped)
@@ -146,14 +147,15 @@ def test_a_moved_file_is_named_and_the_database_has_no_server(stopped, primary):
 
 
 def test_it_tells_of_the_nodes(tmp_path, primary):
-    address = primary.address(primary.database())
+    address = primary.address(primary.create_database())
     nodes = [Server(tmp_path / name, "--database", address) for name in ("one", "two")]
     try:
         nodes[0].start()
         shutil.copy2(nodes[0].data / "master.key", nodes[1].data / "master.key")
         nodes[1].start()
-        log = nodes[0].log()
-        assert "fsync is off" in log and "there is no standby" in log, log
+        wait_until(lambda: "there is no standby" in nodes[0].log(), 20,
+                   what="what the start says of the database")
+        assert "fsync is off" in nodes[0].log()
 
         def both():
             found, _ = examine(nodes[0], "--database", address)
@@ -179,17 +181,16 @@ def gone(node, address):
 
 
 def test_what_a_failover_could_lose_is_told():
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian's postgresql)")
-    primary = postgres.Postgres()
+    need_postgresql()
+    primary = Postgres("fsync=on").start()
     standby = None
     try:
-        database = primary.database()
+        database = primary.create_database()
         home = Server(primary.folder.parent / (primary.folder.name + "-home"))
         primary_alone, _ = examine(home, "--database", primary.address(database))
         assert levels(primary_alone, "durability") == ["ok"]
-        standby = postgres.Postgres("cluster_name=db2", standby_of=primary)
-        both = (f"postgres://{postgres.USER}@127.0.0.1:{standby.port},127.0.0.1:{primary.port}/"
+        standby = Postgres("cluster_name=db2", standby_of=primary).start()
+        both = (f"postgres://cronally@127.0.0.1:{standby.port},127.0.0.1:{primary.port}/"
                 + database)
 
         def replication(says):
@@ -202,15 +203,15 @@ def test_what_a_failover_could_lose_is_told():
         assert "db2" in found["replication"][0]["says"]
         assert levels(found, "clock") == ["ok", "ok"]
         assert str(primary.port) in found["primary"][0]["says"], "the one that takes writes"
-        primary.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
-        primary.query("postgres", "SELECT pg_reload_conf()")
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.sql("SELECT pg_reload_conf()")
         found = replication("a failover to it loses nothing")
         assert levels(found, "replication") == ["ok"]
-        primary.query("postgres", "ALTER SYSTEM SET synchronous_commit = 'local'")
-        primary.query("postgres", "SELECT pg_reload_conf()")
+        primary.sql("ALTER SYSTEM SET synchronous_commit = 'local'")
+        primary.sql("SELECT pg_reload_conf()")
         replication("synchronous_commit is local")
-        primary.query("postgres", "ALTER SYSTEM RESET synchronous_commit")
-        primary.query("postgres", "SELECT pg_reload_conf()")
+        primary.sql("ALTER SYSTEM RESET synchronous_commit")
+        primary.sql("SELECT pg_reload_conf()")
         only_standby, status = examine(home, "--database", standby.address(database))
         assert status == 1 and levels(only_standby, "primary") == ["failing"]
         assert "it takes no writes" in only_standby["primary"][0]["says"]
@@ -220,6 +221,6 @@ def test_what_a_failover_could_lose_is_told():
         assert levels(found, "clock") == ["warning", "ok"], "a host that does not answer"
     finally:
         if standby:
-            standby.stop()
-        primary.stop()
+            standby.remove()
+        primary.remove()
         shutil.rmtree(primary.folder.parent / (primary.folder.name + "-home"), ignore_errors=True)

@@ -14,8 +14,8 @@ import pytest
 
 import checker
 import kill_run
-import postgres
 from client import Client
+from postgres import USER, Postgres, need_postgresql
 from processes import Server, clean_environment, cronally_program, wait_until
 
 PASSWORD = "geheim-4711"
@@ -24,17 +24,18 @@ DAY_US = 86_400_000_000
 
 @pytest.fixture(scope="module")
 def cluster():
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian's postgresql)")
-    made = postgres.Postgres("fsync=off", "full_page_writes=off")
-    yield made
-    made.stop()
+    need_postgresql()
+    made = Postgres("full_page_writes=off")
+    try:
+        yield made.start()
+    finally:
+        made.remove()
 
 
 @pytest.fixture
 def target(cluster):
     """The address of a new, empty database."""
-    return cluster.address(cluster.database(), PASSWORD)
+    return cluster.address(cluster.create_database(), f"{USER}:{PASSWORD}")
 
 
 def name_of(address):
@@ -63,18 +64,18 @@ def on_postgres(home, address):
 
 
 def spans_in(cluster, database):
-    return [(job, int(after), int(until)) for job, after, until in cluster.query(
-        database, "SELECT j.id, s.after, s.until FROM cronally.skipped_span s "
-                  "JOIN cronally.job j USING (job_no)")]
+    return [(job, int(after), int(until)) for job, after, until in cluster.sql(
+        "SELECT j.id, s.after, s.until FROM cronally.skipped_span s "
+        "JOIN cronally.job j USING (job_no)", database)]
 
 
 def is_empty(cluster, database):
     """Whether there is none of Cronally's data; else all of it must be there (see the caller)."""
-    if cluster.value(database, "SELECT to_regclass('cronally.run') IS NULL") == "t":
+    if cluster.value("SELECT to_regclass('cronally.run') IS NULL", database) == "t":
         return True
-    counts = cluster.query(database, "SELECT (SELECT count(*) FROM cronally.account),"
-                                     "(SELECT count(*) FROM cronally.job),"
-                                     "(SELECT count(*) FROM cronally.run)")[0]
+    counts = cluster.sql("SELECT (SELECT count(*) FROM cronally.account),"
+                         "(SELECT count(*) FROM cronally.job),"
+                         "(SELECT count(*) FROM cronally.run)", database)[0]
     return counts == ["0", "0", "0"]
 
 
@@ -174,7 +175,7 @@ def test_moving_once_more_finds_that_it_is_done(moved, cluster, target):
     again = move(moved, target)
     assert again.returncode == 0, again.stderr
     assert "before: nothing was left to do" in again.stdout
-    elsewhere = move(moved, cluster.address(cluster.database()))
+    elsewhere = move(moved, cluster.address(cluster.create_database()))
     assert elsewhere.returncode == 5
     assert "was moved to" in elsewhere.stderr
 
@@ -313,11 +314,11 @@ def test_a_death_at_any_moment_leaves_nothing_or_the_whole(stopped, cluster, tar
             assert not whole and marked in ([], [(0,)])
         else:
             assert marked, "what is committed is marked before"
-            assert cluster.value(database, "SELECT count(*) FROM cronally.run") == str(kept)
-            assert cluster.value(database, "SELECT count(*) FROM cronally.attempt") == str(RUNS)
+            assert cluster.value("SELECT count(*) FROM cronally.run", database) == str(kept)
+            assert cluster.value("SELECT count(*) FROM cronally.attempt", database) == str(RUNS)
     assert whole and kills >= 5, kills
     assert rows(file_of(stopped), "SELECT ended FROM moved") == [(1,)]
-    assert cluster.value(database, "SELECT count(DISTINCT tableoid) FROM cronally.run") in "34"
+    assert cluster.value("SELECT count(DISTINCT tableoid) FROM cronally.run", database) in "34"
 
 
 def test_a_file_whose_move_did_not_end_is_not_served_but_moved_again(stopped, target):

@@ -43,6 +43,7 @@ core::BatchRefused refusal(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const PgError& pg) {
     if (pg.state() == "53100") return {{"disk_full", "the database's disk is full"}};
+    if (pg.lost()) return {{"unavailable", outage_text(pg)}};
     return {{"database_error", outage_text(pg)}};
   } catch (const Unavailable& outage) {
     return {{outage.code(), outage.what()}};
@@ -148,7 +149,7 @@ Changes PostgresSpine::wait_for_changes(const std::vector<std::pair<ShardNo, std
     looked_ = true;
     if (!found.seen.empty() || !found.requested.empty()) return found;
   }
-  if (!engine_.bell.wait_news(since, requests_known_, timeout)) return {};
+  if (!engine_.bell.wait_news(since, requests_known_, interrupts_known_, timeout)) return {};
   return look(since);
 }
 
@@ -233,6 +234,10 @@ std::vector<std::shared_ptr<const Deliverable>> PostgresSpine::read_deliverables
     }
     return complete;
   });
+}
+
+Behind PostgresSpine::behind() {
+  return engine_.readers.read([](Connection& db) { return behind_of(db.run("behind_read")); });
 }
 
 std::vector<Spine::UncountedSpan> PostgresSpine::uncounted_spans(std::size_t limit) {

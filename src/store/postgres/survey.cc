@@ -6,6 +6,7 @@
 
 #include "store/postgres/address.h"
 #include "store/postgres/engine.h"
+#include "store/postgres/rows.h"
 #include "store/postgres/sessions.h"
 #include "store/postgres/sql.h"
 
@@ -88,10 +89,11 @@ class Survey {
     for (const Row row : db.run("accounts_read")) {
       facts_.sealed.push_back({.account = {row.uuid(1)}, .sealed = row.text(3)});
     }
-    const auto rows = db.run({{"survey_shards"}, {"survey_behind"}, {"survey_dead"}});
+    const auto rows = db.run({{"survey_shards"}, {"behind_read"}, {"survey_dead"}});
     facts_.shards_free = rows[0][0].integer(0);
-    facts_.planning_behind = rows[1][0].duration(0);
-    facts_.sending_behind = rows[1][0].duration(1);
+    const auto behind = postgres::behind_of(rows[1]);
+    facts_.planning_behind = behind.planning;
+    facts_.sending_behind = behind.sending;
     for (const Row row : rows[2]) {
       facts_.dead.push_back({.table = row.text(0), .live = row.integer(1), .dead = row.integer(2)});
     }
