@@ -317,6 +317,8 @@ void judge_vacuum(const PostgresFacts& facts, Findings& out) {
 }  // namespace
 
 Findings judge(const PostgresFacts& facts, const SelfFacts& self) {
+  // Through such a pooler nothing else can be asked.
+  if (facts.sessions_change) return {judge_pooler(facts)};
   Findings out;
   judge_server(facts, out);
   judge_durability(facts, out);

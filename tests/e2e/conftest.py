@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from client import Client  # noqa: E402
+from postgres import Postgres, need_postgresql  # noqa: E402
 from processes import Receiver, Server  # noqa: E402
 from recorder import Recorder  # noqa: E402
 
@@ -48,6 +49,22 @@ def recorder():
     recorder = Recorder()
     yield recorder
     recorder.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    need_postgresql()
+    database = Postgres()
+    try:
+        yield database.start()
+    finally:
+        database.remove()
+
+
+@pytest.fixture
+def database(postgres):
+    """The address of an empty database."""
+    return postgres.address(postgres.create_database())
 
 
 @pytest.fixture

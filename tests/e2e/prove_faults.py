@@ -9,7 +9,6 @@ import http.client
 import pathlib
 import random
 import re
-import resource
 import signal
 import socket
 import sqlite3
@@ -55,16 +54,25 @@ def prove_kill(table, folder, given):
               f"{counts or 0} ({result.due} due, {result.requests} requests, "
               f"{result.findings.repeated} repeated within the bound)", not counts)
     table.add("F1 kill -9: ended by itself; integrity_check", "0; ok",
-              f"{result.ended_by_itself}; {result.integrity}", result.ok())
+              f"{result.ended_by_itself}; {result.integrity}",
+              result.ended_by_itself == 0 and result.integrity == "ok")
 
 
 # ---- F2: power cut --------------------------------------------------------------------------------
 
 def cut_power_once(service, disk, chance):
-    """One cut under load; (acknowledged writes lost, delivered claims lost)."""
+    """One cut under load; (acknowledged writes, of these lost, delivered claims lost).
+
+    What was acknowledged or delivered before the cut counts. The kernel lets an fdatasync that is
+    under way at that moment return 0 though its journal is lost (a bare loop of writes that grow a
+    file and are synced sees this in a fifth of all cuts, and never for a sync that ended before);
+    where the power is really cut, nobody hears of it.
+    """
     writers = Writers(service.server)
     time.sleep(chance.uniform(0.3, 1.0))
-    service.deaths.append(kill_run.now_us())  # from here on nothing is recorded
+    acknowledged = list(writers.acknowledged)
+    cut_us = kill_run.now_us()
+    service.deaths.append(cut_us)  # from here on nothing is recorded
     disk.cut_power()
     service.died()
     writers.stop()
@@ -72,8 +80,9 @@ def cut_power_once(service, disk, chance):
     disk.mount()
     service.again()
     known = {run["id"] for run in service.api.pages("/v2/runs")}
-    unknown = {record["run"] for record in service.requests()} - known
-    return len(writers.acknowledged), len(writers.lost(service.api)), len(unknown)
+    delivered = {record["run"] for record in service.requests() if record["t_us"] < cut_us}
+    lost = set(writers.lost(service.api)) & set(acknowledged)
+    return len(acknowledged), len(lost), len(delivered - known)
 
 
 def cut_power(folder, cuts, **how):

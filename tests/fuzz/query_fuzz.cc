@@ -12,7 +12,7 @@
 #include "api/router.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "store/sqlite/cursor.h"
+#include "store/cursor.h"
 
 using namespace cronally;
 
@@ -45,11 +45,11 @@ void check_query(std::string_view text) {
 
 template <std::size_t n>
 void check_cursor(std::string_view text) {
-  const auto numbers = store::sqlite::read_cursor<n>(text);
+  const auto numbers = store::read_cursor<n>(text);
   if (!numbers) return;
-  CHECK(store::sqlite::read_cursor<n>(store::sqlite::write_cursor<n>(*numbers)) == numbers,
+  CHECK(store::read_cursor<n>(store::write_cursor<n>(*numbers)) == numbers,
         "a cursor does not read back");
-  CHECK(store::sqlite::write_cursor<n>(*numbers) == text, "a cursor has two texts");
+  CHECK(store::write_cursor<n>(*numbers) == text, "a cursor has two texts");
 }
 
 void check_headers(std::string_view text) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/lease.h"
+#include "runtime/clock.h"
 #include "store/postgres/connection.h"
 #include "store/postgres/open.h"
 
@@ -21,9 +22,10 @@ namespace cronally::store::postgres {
 // Thread-safe.
 class Leases {
  public:
-  // `about`: as PostgresOptions has it.
-  explicit Leases(ConnectionOptions options, std::function<NodeAbout()> about = {})
-      : options_(std::move(options)), about_(std::move(about)) {}
+  // `clock`: whose steady time heartbeats go by. `about`: as PostgresOptions has it.
+  Leases(ConnectionOptions options, std::shared_ptr<const runtime::Clock> clock,
+         std::function<NodeAbout()> about = {})
+      : options_(std::move(options)), clock_(std::move(clock)), about_(std::move(about)) {}
 
   // As Spine has them. Unavailable where the database does not answer: whether it counted is not
   // known, and the next one decides.
@@ -37,7 +39,10 @@ class Leases {
   static void take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,
                    core::HeartbeatAnswer& answer);
 
+  core::ClockSample begin(Connection& db, bool fresh) const;
+
   const ConnectionOptions options_;
+  const std::shared_ptr<const runtime::Clock> clock_;
   const std::function<NodeAbout()> about_;
   std::mutex mutex_;
   std::unique_ptr<Connection> db_;

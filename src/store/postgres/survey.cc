@@ -27,11 +27,13 @@ class Survey {
   PostgresFacts run() {
     auto options = postgres::connection_options(address_, "doctor");
     auto db = connect(options);
+    facts_.host = db->host();
     facts_.version = db->server_version();
     facts_.schema_known = static_cast<int>(postgres::migrations().size());
+    read_sessions(*db, options);
+    if (facts_.sessions_change) return std::move(facts_);  // nothing prepared would be found again
     read_settings(*db);
     read_replication(*db);
-    read_sessions(*db, options);
     read_schema(*db);
     if (facts_.schema > 0) read_cronally(*db);
     read_clocks();
@@ -56,7 +58,6 @@ class Survey {
   void read_settings(Connection& db) {
     const auto rows = db.run("survey_settings");
     const Row row = rows[0];
-    facts_.host = db.host();
     facts_.standby = row.flag(0);
     facts_.fsync = row.flag(1);
     facts_.full_page_writes = row.flag(2);
