@@ -1,5 +1,9 @@
-# cmake -DSTORE=sqlite -DOUT=… -DSTATEMENTS=… -DMIGRATIONS=a;b -P embed_sql.cmake
-file(READ ${STATEMENTS} statements)
+# cmake -DSTORE=sqlite -DOUT=… -DSTATEMENTS=a;b -DMIGRATIONS=a;b -P embed_sql.cmake
+set(statements "")
+foreach(file ${STATEMENTS})
+  file(READ ${file} sql)
+  string(APPEND statements "${sql}\n")
+endforeach()
 set(text "#include <span>\n#include <string_view>\n\nnamespace cronally::store::${STORE} {\n\n")
 string(APPEND text "extern const std::string_view statements_text;\n")
 string(APPEND text "extern const std::span<const std::string_view> migration_texts;\n\n")

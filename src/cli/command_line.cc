@@ -102,6 +102,8 @@ void add_all_verbs(Tree& tree, ServeFunction serve) {
   add_export(tree);
   add_backup(tree);
   add_restore(tree);
+  add_migrate_store(tree);
+  add_doctor(tree);
   add_bench(tree);
   add_shell_verbs(tree);
   add_version(tree);

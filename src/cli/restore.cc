@@ -15,6 +15,7 @@
 #include "runtime/vault.h"
 #include "runtime/zone_loader.h"
 #include "scheduler/restore_settler.h"
+#include "store/sqlite/export.h"
 #include "store/sqlite/open.h"
 #include "store/sqlite/restore.h"
 
@@ -36,7 +37,8 @@ struct Restored {
   Instant settled_until;
   std::size_t open = 0;  // runs that were open in the backup
   scheduler::Settled settled;
-  bool token_known = true;  // the directory's admin-token opens the restored database
+  std::optional<store::MovedMark> moved;  // where the data of the directory or the backup went
+  bool token_known = true;                // the directory's admin-token opens the restored database
 };
 
 Problem problem_of(const Error& error) {
@@ -95,6 +97,9 @@ class Restore {
 
   // The fences of the copy rise above all that were issued, and the gap is settled in it.
   Result<void> prepare() {
+    restored_.moved = store::moved_mark_of(file_);
+    if (!restored_.moved) restored_.moved = store::moved_mark_of(staged_);
+    store::clear_moved_mark(staged_);
     if (auto opened = open_staged(); !opened) return fail(opened.error());
     const auto stored = store::mark_of_sqlite(staged_);
     if (!stored) return fail("database_corrupt", "'" + flags_.file + "' has no meta row");
@@ -206,6 +211,11 @@ Outcome<ExitCode> restore(Session& session, const RestoreFlags& flags) {
     if (!restored->token_known) {
       session.err() << "The admin-token of this data directory is not one of the backup: use a "
                        "token of that time.\n";
+    }
+    if (restored->moved) {
+      session.err() << "The data of this directory was moved to "
+                    << printable(restored->moved->target)
+                    << ": see that no server runs there any more, or both run the jobs.\n";
     }
     return ExitCode::ok;
   } catch (const std::exception& outage) {

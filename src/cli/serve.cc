@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "api/api.h"
 #include "api/standby.h"
 #include "base/json_text.h"
+#include "cli/doctor.h"
 #include "cli/exit_code.h"
 #include "cli/server_store.h"
 #include "delivery/aws_credentials.h"
@@ -57,6 +59,8 @@ constexpr Duration shared_cursor_age_max = std::chrono::seconds{2};
 constexpr runtime::RestartPolicy shared_restart{.pause_min = std::chrono::milliseconds{100},
                                                 .pause_max = std::chrono::seconds{1},
                                                 .settle = std::chrono::seconds{2}};
+// what a start says of the database, it says when it has its shards;
+constexpr Duration examine_after = std::chrono::seconds{3};
 // and a takeover, with what it has to send, may take so long beyond the lease's time to live.
 constexpr Duration overdue_grace = std::chrono::seconds{5};
 
@@ -160,6 +164,7 @@ class Server {
   Result<void> stand_by(Result<runtime::FileLock>& lock);
   Result<bool> bring_up();
   Result<void> try_bring_up();
+  store::NodeAbout about() const;
   void start_deliveries();
   Result<void> open_journal();
   void start_scheduler();
@@ -276,8 +281,11 @@ Result<bool> Server::bring_up() {
 
 Result<void> Server::try_bring_up() {
   try {
-    auto store = open_server_store(
-        {.dir = dir_, .database = options_.database, .clock = clock_, .health = health_});
+    auto store = open_server_store({.dir = dir_,
+                                    .database = options_.database,
+                                    .clock = clock_,
+                                    .health = health_,
+                                    .about = [this] { return about(); }});
     if (!store) return fail(store.error());
     vault_.emplace(std::move(store->vault));
     database_ = std::move(store->database);
@@ -291,6 +299,13 @@ Result<void> Server::try_bring_up() {
     database_.reset();
     return fail("database_unreachable", outage.what());
   }
+}
+
+// For the table of nodes; tzdata may be replaced while we run.
+store::NodeAbout Server::about() const {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return {name.data(), std::string(CRONALLY_VERSION), zones_.tzdata_version()};
 }
 
 void Server::start_deliveries() {
@@ -368,6 +383,11 @@ void Server::start_background() {
   supervisor_->spawn("counter", [this](std::stop_token stop) { counter_->run(stop); });
   supervisor_->spawn("pruner", [this](std::stop_token stop) { pruner_->run(stop); });
   supervisor_->spawn("watcher", [this](std::stop_token stop) { overdue_->run(stop); });
+  if (!shared()) return;
+  supervisor_->spawn("doctor", [this](std::stop_token stop) {
+    if (!runtime::wait_or_stop(stop, examine_after)) return;
+    log_findings(examine_postgres(options_.database, dir_));
+  });
 }
 
 Result<void> Server::start_api() {

@@ -12,6 +12,7 @@
 #include "runtime/random.h"
 #include "runtime/token.h"
 #include "store/postgres/open.h"
+#include "store/sqlite/export.h"
 #include "store/sqlite/open.h"
 
 namespace cronally::cli {
@@ -114,9 +115,23 @@ Result<void> bootstrap_shared(store::Database& database, const runtime::Vault& v
   return {};
 }
 
+// A file that was not moved: its jobs stand still, and somebody may not know it.
+void warn_of_file(const fs::path& dir) {
+  const auto file = dir / "cronally.db";
+  if (!fs::exists(file)) return;
+  const auto mark = store::moved_mark_of(file);
+  if (mark && mark->ended) return;
+  log::warning("serve",
+               "the data directory also holds cronally.db, which is not used: what is in it stands "
+               "still; `cronally migrate-store` moves it to an empty database",
+               {{"data_dir", dir.string()}});
+}
+
 Result<ServerStore> open_shared(const ServerStoreOptions& options) {
-  auto opened = store::open_postgres(
-      {.address = options.database, .clock = unowned(options.clock), .health = &options.health});
+  auto opened = store::open_postgres({.address = options.database,
+                                      .clock = unowned(options.clock),
+                                      .health = &options.health,
+                                      .about = options.about});
   if (!opened) return fail(opened.error());
   store::Database& database = **opened;
   const auto key_file = options.dir / "master.key";
@@ -139,13 +154,7 @@ Result<ServerStore> open_shared(const ServerStoreOptions& options) {
     fs::remove(key_file, ignored);  // made a moment ago, and nothing is sealed under it
     return fail(key_error("master_key_missing", key_file));
   }
-  if (fs::exists(options.dir / "cronally.db")) {
-    log::warning(
-        "serve",
-        "the data directory also holds cronally.db, which is not used: what is in it stands "
-        "still",
-        {{"data_dir", options.dir.string()}});
-  }
+  warn_of_file(options.dir);
   return ServerStore{std::move(*vault), std::move(*opened)};
 }
 

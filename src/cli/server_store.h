@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "runtime/health.h"
 #include "runtime/vault.h"
 #include "store/database.h"
+#include "store/postgres/open.h"
 
 namespace cronally::cli {
 
@@ -20,6 +22,7 @@ struct ServerStoreOptions {
   std::string database;       // an address of PostgreSQL; empty: SQLite in the directory
   const runtime::Clock& clock;
   runtime::Health& health;
+  std::function<store::NodeAbout()> about{};  // as store::PostgresOptions has it
 };
 
 struct ServerStore {

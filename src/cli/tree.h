@@ -64,6 +64,8 @@ void add_apply_verbs(Tree& tree);     // plan, apply, diff
 void add_export(Tree& tree);
 void add_backup(Tree& tree);
 void add_restore(Tree& tree);
+void add_migrate_store(Tree& tree);
+void add_doctor(Tree& tree);
 void add_bench(Tree& tree);
 void add_shell_verbs(Tree& tree);  // completion, man
 void add_version(Tree& tree);

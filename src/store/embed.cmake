@@ -2,13 +2,15 @@
 foreach(store sqlite postgres)
   file(GLOB store_migrations CONFIGURE_DEPENDS ${dir}/${store}/migrations/*.sql)
   list(SORT store_migrations)
+  file(GLOB store_statements CONFIGURE_DEPENDS ${dir}/${store}/statements*.sql)
+  list(SORT store_statements)
   set(store_sql ${CMAKE_BINARY_DIR}/store_${store}_sql.cc)
   add_custom_command(
     OUTPUT ${store_sql}
     COMMAND ${CMAKE_COMMAND} -DSTORE=${store} -DOUT=${store_sql}
-            -DSTATEMENTS=${dir}/${store}/statements.sql "-DMIGRATIONS=${store_migrations}"
+            "-DSTATEMENTS=${store_statements}" "-DMIGRATIONS=${store_migrations}"
             -P ${CMAKE_SOURCE_DIR}/cmake/embed_sql.cmake
-    DEPENDS ${dir}/${store}/statements.sql ${store_migrations}
+    DEPENDS ${store_statements} ${store_migrations}
             ${CMAKE_SOURCE_DIR}/cmake/embed_sql.cmake
     VERBATIM)
   target_sources(cronally_store PRIVATE ${store_sql})

@@ -27,9 +27,6 @@ class PostgresWorld : public DatabaseWorld {
   // A connection that sees what the store wrote.
   store::postgres::Connection& test() { return test_; }
 
- private:
-  static PostgresCluster& cluster() { return *PostgresCluster::get(); }
-
   // Migrated once, with a clock that stands at start_instant until a test moves it: the only thing
   // of the store that is replaced is the function that reads the server's.
   static const std::string& prepared() {
@@ -55,9 +52,13 @@ class PostgresWorld : public DatabaseWorld {
     return name;
   }
 
+  // Of a copy of prepared().
   static void set_clock(store::postgres::Connection& db, Instant now) {
     db.execute("UPDATE cronally.test_clock SET us = " + std::to_string(us_of(now)));
   }
+
+ private:
+  static PostgresCluster& cluster() { return *PostgresCluster::get(); }
 
   void open() override {
     auto opened = store::open_postgres({.address = cluster().address(name_), .clock = clock_});

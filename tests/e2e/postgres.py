@@ -35,7 +35,10 @@ def need_postgresql():
 
 
 class Postgres:
-    def __init__(self):
+    """`settings` are of the server ("fsync=on"); with `standby_of` it follows another one."""
+
+    def __init__(self, *settings, standby_of=None):
+        self.settings = ("fsync=off", "max_connections=100", *settings)
         self.programs = need_postgresql()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cronally-e2e-postgres-"))
         self.identity = {}
@@ -48,8 +51,12 @@ class Postgres:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self._run("initdb", "-D", self.folder / "data", "-U", USER, "-A", "trust", "-E", "UTF8",
-                  "--no-locale", "--no-sync")
+        if standby_of:
+            self._run("pg_basebackup", "-d", standby_of.address("postgres"), "-D",
+                      self.folder / "data", "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        else:
+            self._run("initdb", "-D", self.folder / "data", "-U", USER, "-A", "trust", "-E", "UTF8",
+                      "--no-locale", "--no-sync")
 
     def _run(self, name, *words):
         done = subprocess.run([self.programs / name, *words], stdin=subprocess.DEVNULL, text=True,
@@ -62,8 +69,8 @@ class Postgres:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-k",
-                 self.folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c",
-                 "max_connections=100"],
+                 self.folder, "-c", "listen_addresses=127.0.0.1",
+                 *[word for setting in self.settings for word in ("-c", setting)]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=clean_environment(),
                 **self.identity)
         wait_until(self._answers, 20, what="an answer of PostgreSQL")
@@ -95,6 +102,9 @@ class Postgres:
         out = self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d",
                         self.address(database), "-c", statement)
         return [line.split("|") for line in out.splitlines() if line]
+
+    def value(self, statement, database="postgres"):
+        return self.sql(statement, database)[0][0]
 
     def create_database(self):
         self.databases += 1

@@ -74,6 +74,10 @@ Words words_of(const ConnectionOptions& options) {
     words.keywords.push_back(keyword);
     words.values.push_back(value);
   }
+  for (const auto& [keyword, value] : options.instead) {
+    words.keywords.push_back(keyword.c_str());
+    words.values.push_back(value.c_str());
+  }
   words.keywords.push_back(nullptr);
   words.values.push_back(nullptr);
   return words;
@@ -152,6 +156,12 @@ bool Connection::in_transaction() const {
 std::string Connection::parameter(const char* name) const {
   const char* value = PQparameterStatus(connection_.get(), name);
   return value ? value : "";
+}
+
+std::string Connection::host() const {
+  const char* host = PQhost(connection_.get());
+  const char* port = PQport(connection_.get());
+  return std::string(host ? host : "") + ":" + (port ? port : "");
 }
 
 // ---- exchanges --------------------------------------------------------------------------------
@@ -272,6 +282,50 @@ void Connection::wait_socket(bool to_write, SteadyInstant until) {
   if (ready < 0 && errno == EINTR) return;
   if (ready > 0) return;
   throw PgError("", "the server did not answer in time", true, PgError::Silent::yes);
+}
+
+// ---- COPY -------------------------------------------------------------------------------------
+
+// There is no COPY within a pipeline (libpq, "Pipeline Mode").
+void Connection::begin_copy(std::string_view sql) {
+  if (PQexitPipelineMode(connection_.get()) != 1 ||
+      PQsendQuery(connection_.get(), std::string(sql).c_str()) != 1) {
+    lost(PQerrorMessage(connection_.get()));
+  }
+  (void)answer_of_copy(PGRES_COPY_IN);
+}
+
+void Connection::send_copy(std::string_view bytes) {
+  const auto until = clock_.steady() + exchange_max_;
+  const int size = static_cast<int>(bytes.size());
+  int taken = 0;
+  while ((taken = PQputCopyData(connection_.get(), bytes.data(), size)) == 0) flush(until);
+  if (taken < 0) lost(PQerrorMessage(connection_.get()));
+  flush(until);
+}
+
+Rows Connection::end_copy() {
+  const auto until = clock_.steady() + exchange_max_;
+  int taken = 0;
+  while ((taken = PQputCopyEnd(connection_.get(), nullptr)) == 0) flush(until);
+  if (taken < 0) lost(PQerrorMessage(connection_.get()));
+  Rows answer = answer_of_copy(PGRES_COMMAND_OK);
+  if (next_result(clock_.steady() + exchange_max_) != nullptr ||
+      PQenterPipelineMode(connection_.get()) != 1) {
+    lost("the server goes on behind the end of a COPY");
+  }
+  return answer;
+}
+
+Rows Connection::answer_of_copy(ExecStatusType wanted) {
+  const auto until = clock_.steady() + exchange_max_;
+  flush(until);
+  PGresult* result = next_result(until);
+  if (!result) lost("the server did not answer a COPY");
+  Rows answer(result);
+  if (PQresultStatus(result) == wanted) return answer;
+  const auto state = field_of(result, PG_DIAG_SQLSTATE);
+  throw PgError(state, line_of(PQresultErrorMessage(result)), ends_session(state));
 }
 
 bool Connection::wait_readable(int other, Duration timeout) {

@@ -61,6 +61,8 @@ struct ConnectionOptions {
   Duration exchange_max = std::chrono::seconds{5};
   // Settings of the session, each one statement without parameters.
   std::vector<std::string> settings{};
+  // Keywords that stand over the address's: {"host", "db2"}.
+  std::vector<std::pair<std::string, std::string>> instead{};
 };
 
 class Connection {
@@ -80,6 +82,12 @@ class Connection {
   std::vector<Rows> execute(const std::vector<std::string>& texts);
   Rows execute(const std::string& text);
 
+  // COPY … FROM STDIN, which copy_in.h speaks; nothing else is called until its end. Between the
+  // calls as much time may pass as one likes; each of them has the deadline of an exchange.
+  void begin_copy(std::string_view sql);
+  void send_copy(std::string_view bytes);
+  Rows end_copy();
+
   // From here on an exchange may take so long.
   void limit_exchanges(Duration length) { exchange_max_ = length; }
 
@@ -98,6 +106,7 @@ class Connection {
   int backend() const { return PQbackendPID(connection_.get()); }
   int server_version() const { return PQserverVersion(connection_.get()); }  // 150018
   std::string parameter(const char* name) const;                             // "server_encoding"
+  std::string host() const;  // "db1:5432", or the folder of its socket
   int socket() const { return PQsocket(connection_.get()); }
 
  private:
@@ -105,6 +114,7 @@ class Connection {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
   void send(const Call& call);
+  Rows answer_of_copy(ExecStatusType wanted);
   void send_text(const std::string& text);
   std::vector<Rows> exchange(std::size_t calls);
   PGresult* next_result(SteadyInstant until);

@@ -27,7 +27,7 @@ ConnectionOptions counting_options(const std::string& address);
 
 struct Engine {
   Engine(const std::string& address, const std::shared_ptr<const runtime::Clock>& with_clock,
-         runtime::Health* health, Instant resumed_at)
+         runtime::Health* health, std::function<NodeAbout()> about, Instant resumed_at)
       : clock(with_clock),
         resume_at(resumed_at),
         reach(health),
@@ -42,7 +42,7 @@ struct Engine {
                .resume_at = resumed_at},
               bell, reach),
         counting(counting_options(address)),
-        leases(lease_options(address), clock),
+        leases(lease_options(address), clock, std::move(about)),
         readers(read_options(address), reach),
         listener(listen_options(address), bell, reach) {}
 

@@ -69,6 +69,11 @@ core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
   in_transaction([&](Connection& db, const core::ClockSample& sample) {
     answer = {.clock = sample};
     decide(db, said, answer);
+    if (!about_) return;
+    const auto about = about_();
+    Params node;
+    node.add(said.node).add(about.name).add(about.version).add(about.tzdata);
+    db.run("node_describe", std::move(node));
   });
   return answer;
 }

@@ -9,22 +9,26 @@
 // Here it is noticed, too, that the database was put back in time (docs/design/journal.md).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "core/journal.h"
 #include "core/lease.h"
 #include "runtime/clock.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/open.h"
 
 namespace cronally::store::postgres {
 
 // Thread-safe.
 class Leases {
  public:
-  // `clock`: whose steady time heartbeats go by.
-  Leases(ConnectionOptions options, std::shared_ptr<const runtime::Clock> clock)
-      : options_(std::move(options)), clock_(std::move(clock)) {}
+  // `clock`: whose steady time heartbeats go by. `about`: as PostgresOptions has it.
+  Leases(ConnectionOptions options, std::shared_ptr<const runtime::Clock> clock,
+         std::function<NodeAbout()> about = {})
+      : options_(std::move(options)), clock_(std::move(clock)), about_(std::move(about)) {}
 
   // As Spine has them. Unavailable where the database does not answer: whether it counted is not
   // known, and the next one decides.
@@ -45,6 +49,7 @@ class Leases {
 
   const ConnectionOptions options_;
   const std::shared_ptr<const runtime::Clock> clock_;
+  const std::function<NodeAbout()> about_;
   std::mutex mutex_;
   std::unique_ptr<Connection> db_;
 };

@@ -189,8 +189,12 @@ Result<Page<core::Run>> PostgresLedger::list_runs(AccountNo account, const RunFi
 Result<Page<core::Run>> PostgresLedger::run_changes(AccountNo account,
                                                     std::optional<std::string> after,
                                                     const RunFilter& filter) {
+  const auto forgotten =
+      fail("cursor_expired",
+           "changes are kept for 10 minutes; list the runs, then start without a cursor");
   Told told{};
   if (after) {
+    if (read_cursor<1>(*after)) return forgotten;  // of the SQLite store that was moved in here
     auto cursor = read_cursor<shard_count>(*after);
     if (!cursor) return fail(cursor.error());
     told = *cursor;
@@ -200,10 +204,7 @@ Result<Page<core::Run>> PostgresLedger::run_changes(AccountNo account,
       return Page<core::Run>{.items = {},
                              .next_cursor = write_cursor<shard_count>(read_newest(db))};
     }
-    if (expired(db, told)) {
-      return fail("cursor_expired",
-                  "changes are kept for 10 minutes; list the runs, then start without a cursor");
-    }
+    if (expired(db, told)) return forgotten;
     return RunChanges(db, account, filter, told).read();
   });
 }

@@ -11,6 +11,7 @@
 #include "store/postgres/ledger.h"
 #include "store/postgres/migrate.h"
 #include "store/postgres/retention.h"
+#include "store/postgres/sessions.h"
 #include "store/postgres/spine.h"
 
 namespace cronally::store {
@@ -27,7 +28,7 @@ using postgres::Row;
 class PostgresDatabase : public Database {
  public:
   PostgresDatabase(const PostgresOptions& options, Instant resume_at, std::string version)
-      : engine_(options.address, options.clock, options.health, resume_at),
+      : engine_(options.address, options.clock, options.health, options.about, resume_at),
         version_(std::move(version)) {}
 
   Spine& spine() override { return spine_; }
@@ -84,39 +85,10 @@ Result<void> check_server(const Connection& db) {
   return {};
 }
 
-// No prepared statement: behind such a pooler it would be missed.
-std::int64_t session_of(Connection& db) {
-  return db.execute("SELECT pg_backend_pid()::bigint")[0].integer(0);
-}
-
-// Whether transactions of one connection run in different sessions, as another connection shows
-// that has a transaction open in between. A pool that turns its sessions round shows it after some
-// rounds.
-bool sessions_change(Connection& db, const ConnectionOptions& options) {
-  constexpr int rounds = 10;
-  Connection other(options);
-  const auto session = session_of(db);
-  for (int round = 0; round < rounds; ++round) {
-    other.execute("BEGIN");
-    const auto others = session_of(other);
-    const auto now = session_of(db);
-    other.execute("ROLLBACK");
-    if (others == session || now != session) return true;
-  }
-  return false;
-}
-
 // A pooler that hands each transaction another session loses prepared statements, LISTEN and the
-// settings of a session. Who answers under the number of the process itself is the server.
+// settings of a session.
 Result<void> check_sessions(Connection& db, const ConnectionOptions& options) {
-  if (session_of(db) == db.backend()) return {};
-  bool change = true;
-  try {
-    change = sessions_change(db, options);
-  } catch (const PgError&) {
-    // Where each statement has a session of its own, there is no BEGIN at all.
-  }
-  if (!change) return {};
+  if (postgres::sessions_of(db, options) != postgres::Sessions::change) return {};
   return fail(unsuitable(
       "between Cronally and the database stands a pooler that hands each transaction another "
       "session (PgBouncer's pool_mode = transaction or statement); use pool_mode = session for "

@@ -3,6 +3,7 @@
 // is in the schema `cronally` of the database that the address names.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,12 +14,20 @@
 
 namespace cronally::store {
 
+// What a process says of itself in the table of nodes, for those who look after a cluster.
+struct NodeAbout {
+  std::string name;  // of its host
+  std::string version;
+  std::string tzdata;
+};
+
 struct PostgresOptions {
   // postgres://user@host1,host2/database or keywords and values (libpq, "Connection Strings"); with
   // several hosts, the one that takes writes.
   std::string address;
   std::shared_ptr<const runtime::Clock> clock;  // for its steady time alone: the database's decides
   runtime::Health* health = nullptr;            // where "database" is posted; may be null
+  std::function<NodeAbout()> about{};  // asked at each heartbeat, by its thread; may be empty
 };
 
 // Runs pending migrations, then opens. The message says what to do, and never holds the password.

@@ -24,4 +24,13 @@ std::vector<core::Run> full_runs(Connection& db, const Rows& rows) {
   return runs;
 }
 
+Behind behind_of(const Rows& rows) {
+  const Row row = rows[0];
+  const auto since = [&](int column) {
+    if (row.null(column)) return Duration{};
+    return std::max(Duration{}, row.instant(0) - row.instant(column));
+  };
+  return {.planning = since(1), .sending = since(2)};
+}
+
 }  // namespace cronally::store::postgres

@@ -12,4 +12,7 @@ namespace cronally::store::postgres {
 // Of run_by_*, run_list*, runs_of_changes, in their order, with attempts.
 std::vector<core::Run> full_runs(Connection& db, const Rows& rows);
 
+// Of behind_read.
+Behind behind_of(const Rows& rows);
+
 }  // namespace cronally::store::postgres

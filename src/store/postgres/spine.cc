@@ -281,15 +281,7 @@ std::vector<std::shared_ptr<const Deliverable>> PostgresSpine::read_deliverables
 }
 
 Behind PostgresSpine::behind() {
-  return engine_.readers.read([](Connection& db) {
-    const auto rows = db.run("behind_read");
-    const Row row = rows[0];
-    const auto since = [&](int column) {
-      if (row.null(column)) return Duration{};
-      return std::max(Duration{}, row.instant(0) - row.instant(column));
-    };
-    return Behind{.planning = since(1), .sending = since(2)};
-  });
+  return engine_.readers.read([](Connection& db) { return behind_of(db.run("behind_read")); });
 }
 
 std::vector<Spine::UncountedSpan> PostgresSpine::uncounted_spans(std::size_t limit) {

@@ -118,8 +118,12 @@ SELECT pg_advisory_xact_lock(hashtext('cronally.leases'));
 SELECT node, draining, ends FROM node;
 
 -- name: node_write
-INSERT INTO node (node, draining, ends) VALUES ($1, $2, $3)
-ON CONFLICT (node) DO UPDATE SET draining = excluded.draining, ends = excluded.ends;
+INSERT INTO node (node, draining, ends, beat_at) VALUES ($1, $2, $3, clock_us())
+ON CONFLICT (node) DO UPDATE SET draining = excluded.draining, ends = excluded.ends,
+                                 beat_at = excluded.beat_at;
+
+-- name: node_describe
+UPDATE node SET node_name = $2, version = $3, tzdata = $4 WHERE node = $1;
 
 -- name: nodes_prune
 DELETE FROM node WHERE ends < $1;

@@ -80,7 +80,9 @@ class Statement {
   bool step();  // true: a row
   void run();   // to the end, expecting no row that matters
 
+  int columns() const;
   bool null(int column) const;
+  bool number(int column) const;  // an integer, and neither text nor blob
   std::int64_t integer(int column) const;
   std::string_view view(int column) const;  // text or blob, valid until the next step()
   std::string text(int column) const { return std::string(view(column)); }

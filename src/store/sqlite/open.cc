@@ -10,6 +10,7 @@
 #include "runtime/files.h"
 #include "store/sqlite/accounts.h"
 #include "store/sqlite/engine.h"
+#include "store/sqlite/export.h"
 #include "store/sqlite/jobs.h"
 #include "store/sqlite/ledger.h"
 #include "store/sqlite/retention.h"
@@ -175,6 +176,9 @@ Result<std::unique_ptr<Database>> open_sqlite(const SqliteOptions& options) {
     configure(*connection);
     if (auto migrated = migrate(*connection, *options.clock, options.file); !migrated) {
       return fail(migrated.error());
+    }
+    if (const auto mark = moved_mark_of(*connection)) {
+      return fail("database_moved", moved_text(options.file, *mark));
     }
     std::vector<std::array<std::int64_t, 3>> shards;
     {

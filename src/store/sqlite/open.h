@@ -21,8 +21,9 @@ struct SqliteOptions {
 
 // Runs pending migrations, then opens. The caller holds the lock of the data directory (FileLock)
 // before and for as long as the database lives. Codes: "database_corrupt", "database_newer" (made
-// by a newer Cronally), "database_unreadable" (permissions, no such directory, a file or disk that
-// is read-only or full); the message names the file and the remedy.
+// by a newer Cronally), "database_moved" (its data went to another store, sqlite/export.h),
+// "database_unreadable" (permissions, no such directory, a file or disk that is read-only or full);
+// the message names the file and the remedy.
 Result<std::unique_ptr<Database>> open_sqlite(const SqliteOptions& options);
 
 }  // namespace cronally::store

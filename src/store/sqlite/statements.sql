@@ -610,3 +610,90 @@ DELETE FROM notice_batch WHERE account_no = ?;
 
 -- name: notice_batch_postpone
 UPDATE notice_batch SET attempt = attempt + 1, send_at = ?3 WHERE account_no = ?1 AND id = ?2;
+
+-- ---- moving to another store ---------------------------------------------------------------------
+-- The columns of each are those of store/transfer.h.
+
+-- name: moved_read
+SELECT move, target, at, ended FROM moved WHERE one = 1;
+
+-- name: moved_write
+INSERT OR REPLACE INTO moved (one, move, target, at, ended) VALUES (1, ?, ?, ?, ?);
+
+-- name: moved_clear
+DELETE FROM moved;
+
+-- name: meta_generation_raise
+UPDATE meta SET generation = max(generation, ?) WHERE one = 1;
+
+-- name: export_days
+SELECT DISTINCT due / 86400000000 FROM run INDEXED BY run_due ORDER BY 1;
+
+-- name: export_tokens
+SELECT token_no, id, account_no, name, digest, admin, created_at FROM token ORDER BY token_no;
+
+-- name: export_secrets
+SELECT id, job_no, sealed FROM secret;
+
+-- name: export_jobs
+SELECT j.job_no, j.id, j.account_no, j.shard, j.name, json_extract(d.definition, '$.labels'),
+       j.revision, j.planned_revision, j.change, j.last_change, j.paused, j.gone, j.created_at,
+       j.changed_at, j.schedule, j.zone, j.dst, j.anchor, j.delivery, j.attempts, j.backoff_min,
+       j.backoff_max, j.age_max, j.catch_up, j.catch_up_window, j.catch_up_limit, j.destination,
+       j.v1_name
+FROM job j NOT INDEXED CROSS JOIN job_revision d
+       ON d.job_no = j.job_no AND d.revision = j.revision
+ORDER BY j.job_no;
+
+-- name: export_revisions
+SELECT job_no, revision, definition, schedule, zone, dst, anchor, name, changed_at
+FROM job_revision ORDER BY job_no, revision;
+
+-- name: export_leases
+SELECT fence, node, taken_at FROM lease ORDER BY fence;
+
+-- name: export_runs
+SELECT run_no, due, id, job_no, shard, revision, kind, key, scheduled_at, verdict, reason, fence,
+       attempt, ended_at
+FROM run NOT INDEXED ORDER BY run_no;
+
+-- name: export_open_runs
+SELECT run_no, due, id, job_no, shard, revision, kind, scheduled_at, state, fence, attempt, send_at,
+       failures, unknowns, first_attempt_at
+FROM run INDEXED BY run_open_job WHERE state < 3 ORDER BY run_no;
+
+-- An attempt whose run was withdrawn after it is in no list, and stays behind.
+-- name: export_attempts
+SELECT a.run_no, r.due, a.number, a.revision, a.fence, a.fate, a.status, a.first_byte_at,
+       a.ended_at, a.error, a.response
+FROM run r NOT INDEXED CROSS JOIN attempt a ON a.run_no = r.run_no
+ORDER BY r.run_no, a.number;
+
+-- name: export_keys
+SELECT job_no, key, run_no, due FROM occurrence_key ORDER BY job_no, key;
+
+-- name: export_spans
+SELECT span_no, job_no, revision, after, until, reason, count FROM skipped_span ORDER BY span_no;
+
+-- name: export_notices
+SELECT n.notice_no, n.account_no, n.run_id, n.at, b.id
+FROM notice n LEFT JOIN notice_batch b
+       ON b.account_no = n.account_no AND n.notice_no <= b.last_notice
+ORDER BY n.notice_no;
+
+-- name: export_batches
+SELECT account_no, id, attempt, send_at FROM notice_batch;
+
+-- name: export_answers
+SELECT account_no, key, digest, answer, at FROM idempotency;
+
+-- ---- survey --------------------------------------------------------------------------------------
+
+-- name: survey_journal_mode
+PRAGMA journal_mode;
+
+-- name: survey_quick_check
+PRAGMA quick_check(3);
+
+-- name: survey_accounts
+SELECT id, signing_secret FROM account ORDER BY account_no;
