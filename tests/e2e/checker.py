@@ -127,10 +127,11 @@ def check_occurrences(evidence, findings):
             findings.add("early", f"run {request['run']} came {instant - request['t_us']} us early")
         if key not in due and key not in evidence.may and instant <= evidence.until:
             findings.add("stray", f"{request['job']} was not due at {request['scheduled_at']}")
-    # Lost is a word of "at least once": where a repeat is ruled out, an attempt of unknown fate ends it.
-    unknown = {(run["job_id"], instant_us(run["scheduled_at"])) for run in evidence.runs
-               if run["verdict"] == "unknown" and run["job_id"] in evidence.at_most_once}
-    for job, instant in sorted(due - run_of.keys() - unknown):
+    # Lost is a word of "at least once": where a repeat is ruled out, an attempt that failed or whose
+    # fate is unknown ends it.
+    ended = {(run["job_id"], instant_us(run["scheduled_at"])) for run in evidence.runs
+             if run["verdict"] in ("unknown", "failed") and run["job_id"] in evidence.at_most_once}
+    for job, instant in sorted(due - run_of.keys() - ended):
         if not skipped(evidence, job, instant):
             findings.add("lost", f"{job} at {instant_text(instant)}")
 

@@ -31,7 +31,8 @@ generation g in force from its acknowledgement to the next change, an instant x 
 Lost, doubled, repeated, early, forged, stray, fence_down, unended, accounted_twice and unaccounted
 are judged by ../checker.py with the definitions of DESIGN P4. Added here: late, skipped (against
 the policy, or without a fault), withdrawn (sent after the acknowledgement of what withdrew it),
-double_claim, lost_claim, over_budget, unknown (at most once, without a fault) and bad_signature.
+double_claim, lost_claim, over_budget, unknown (at most once, without a fault; failed counts as
+well) and bad_signature.
 """
 
 import bisect
@@ -370,7 +371,9 @@ def check_budgets(record, latest, calm, findings):
         if len(run["attempts"]) > change.attempts_max + ATTEMPTS_UNKNOWN_MAX:
             findings.add("over_budget", f"run {run['id']}: {len(run['attempts'])} attempts")
         instant = checker.instant_us(run["scheduled_at"])
-        if run["verdict"] == "unknown" and not calm.disturbed(instant, change.window):
+        ended_badly = run["verdict"] == "unknown" or (
+            run["verdict"] == "failed" and change.delivery == "at_most_once")
+        if ended_badly and not calm.disturbed(instant, change.window):
             findings.add("unknown", f"run {run['id']} at {run['scheduled_at']}")
 
 

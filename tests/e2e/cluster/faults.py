@@ -320,6 +320,25 @@ class StandbyHostDied(Fault):
         self.scene.databases.restart(self.host)
 
 
+class StandbysDied(Fault):
+    """F23: PostgreSQL and Patroni of both; etcd lives. The primary goes on alone, or under
+    synchronous_mode_strict takes no write until one is back."""
+    hold_s = 30.0
+    lateness_s = None
+    recovery_s = 40.0
+
+    def begin(self):
+        databases = self.scene.databases
+        self.hosts = databases.standbys_of(databases.primary())
+        for host in self.hosts:
+            databases.hosts[host].kill_patroni()
+        return self.hosts
+
+    def end(self):
+        for host in self.hosts:
+            self.scene.databases.restart_patroni(host)
+
+
 class EtcdMajorityLost(Fault):
     """F25: two of three. The primary must step down, since nobody can say that it is one."""
     hold_s = 60.0
@@ -394,6 +413,7 @@ KINDS = {"node_killed": NodeKilled, "node_stopped": NodeStopped, "node_frozen": 
          "primary_partitioned": PrimaryPartitioned, "primary_isolated": PrimaryIsolated,
          "primary_mute": PrimaryMute, "primary_frozen": PrimaryFrozen,
          "patroni_frozen": PatroniFrozen, "standby_host_died": StandbyHostDied,
+         "standbys_died": StandbysDied,
          "etcd_majority_lost": EtcdMajorityLost, "sessions_struck": SessionsStruck,
          "commit_cut": CommitCut}
 

@@ -201,6 +201,16 @@ def at_most_once_unknown_in_calm(record):
     at_most_once_unknown(record, START + 40 * SECOND)
 
 
+def at_most_once_failed(record, instant=START + 60 * SECOND):
+    """Its only attempt did not reach the receiver."""
+    record.requests.remove(request_of(record, "d", instant))
+    run_of(record, "d", instant).update(verdict="failed")
+
+
+def at_most_once_failed_in_calm(record):
+    at_most_once_failed(record, START + 40 * SECOND)
+
+
 def too_many_failures(record):
     run_of(record, "a", TEN)["attempts"] = [
         {"number": number, "node": "node-1", "status": 500, "ended_at": base.instant_text(TEN)}
@@ -303,6 +313,8 @@ def left_open(record):
     (at_most_once_sent_twice, {"doubled": 2}),
     (at_most_once_unknown, {}),
     (at_most_once_unknown_in_calm, {"unknown": 1}),
+    (at_most_once_failed, {}),
+    (at_most_once_failed_in_calm, {"unknown": 1}),
     (too_many_failures, {"over_budget": 1}),
     (skipped_against_the_policy, {"skipped": 1}),
     (skipped_without_a_fault, {"skipped": 1}),
