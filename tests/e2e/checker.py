@@ -56,7 +56,9 @@ class Job:
 class Evidence:
     jobs: list      # of Job
     until: int      # everything due up to here must be settled
-    requests: list  # the receiver's log: t_us, run, job, scheduled_at, attempt, fence, status
+    # The receiver's log: t_us, run, job, scheduled_at, attempt, fence, status; answered_us where the
+    # answer came much later.
+    requests: list
     runs: list      # the ledger, as GET /v2/runs shows it
     spans: list     # (job id, from, to] skipped, with a reason
     deaths: list    # instants at which the server was killed
@@ -169,13 +171,13 @@ def check_numbers(evidence, run, requests, findings):
 
 def unrecorded(evidence, deaths, run, request):
     """Whether the answer to this request may have missed its commit."""
-    at = request["t_us"]
-    next_death = bisect.bisect_left(deaths, at)
+    began, at = request["t_us"], request.get("answered_us", request["t_us"])
+    next_death = bisect.bisect_left(deaths, began)
     if next_death < len(deaths) and deaths[next_death] - at <= evidence.unrecorded_max:
         return True
     nodes = {attempt.get("node") for attempt in run["attempts"]
              if attempt["number"] == request["attempt"]}
-    return any(begin - evidence.unrecorded_max <= at <= end
+    return any(begin - evidence.unrecorded_max <= at and began <= end
                and (not struck or nodes <= {None} or nodes & set(struck))
                for begin, end, struck in evidence.unrecorded)
 

@@ -162,13 +162,17 @@ def json_lines(file):
     return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
 
+def read_faults(folder):
+    return [Fault(**{**line, "scope": tuple(line["scope"])})
+            for line in json_lines(folder / "faults.jsonl")]
+
+
 def read(folder):
     folder = pathlib.Path(folder)
     about = json.loads((folder / "run.json").read_text())
     claims = json_lines(folder / "claims.jsonl")
     of = lambda kind: [line[kind] for line in claims if kind in line]
-    faults = [Fault(**{**line, "scope": tuple(line["scope"])})
-              for line in json_lines(folder / "faults.jsonl")]
+    faults = read_faults(folder)
     changes = [Change(**line) for line in json_lines(folder / "spec.jsonl")]
     return Record(changes, json_lines(folder / "recv.jsonl"), faults, of("run"), of("span"),
                   of("yours"), {node["id"]: node["host"] for node in of("node")}, about["end"],

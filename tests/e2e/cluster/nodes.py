@@ -80,14 +80,11 @@ class ClusterNode(Node):
             file.chmod(0o600)
 
     def ids(self):
-        """The ids that its processes have had, by its log."""
-        found = set()
+        """The ids that its processes have had, by its log, the present one last."""
+        found = []
         for line in self.log().splitlines():
-            if '"node"' in line:
-                try:
-                    found.add(json.loads(line)["node"])
-                except ValueError:
-                    continue  # the last line of one that was killed
+            if '"message":"serving"' in line:
+                found.append(json.loads(line)["node"])
         return found
 
     def cut_next(self, mode):

@@ -137,7 +137,7 @@ class Recording:
         host the value of a node's id."""
         end = now_us()
         wait_until(lambda: not self._open(api, end), settle_max_s, step=0.2,
-                   what="the end of all runs")
+                   what=lambda: f"the end of all runs: {self._open(api, end)[:3]}")
         self._name_unanswered(api)
         self._append("recv.jsonl", requests())
         runs = api.pages("/v2/runs")
@@ -152,9 +152,12 @@ class Recording:
 
     @staticmethod
     def _open(api, end):
+        """Runs that are due and have not ended; a paused job holds its own."""
         query = {"until": checker.instant_text(end + 1)}
-        return any(api.pages("/v2/runs", limit=1, state=state, **query)
-                   for state in ("requested", "claimed", "begun"))
+        runs = [run for state in ("requested", "claimed", "begun")
+                for run in api.pages("/v2/runs", state=state, **query)]
+        held = runs and {job["id"] for job in api.pages("/v2/jobs") if job["paused"]}
+        return [run for run in runs if run["job_id"] not in held]
 
     def _name_unanswered(self, api):
         """Lines that know only a name get the job's id; those of jobs that never were are

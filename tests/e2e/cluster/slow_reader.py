@@ -2,7 +2,8 @@
 
     slow_reader.py --address A --log FILE [--rate BYTES]     prints its port
 
-Its log has the lines of tests/support/receiver, with the instant of the first byte. A request of
+Its log has the lines of tests/support/receiver, with the instant of the first byte, and when it was
+answered. A request of
 which not all came has status 0. One whose fence is below one that this run has shown before is
 refused with 409, as `Cronally-Fence` is meant to be used.
 """
@@ -49,7 +50,7 @@ class Reader:
             status = 200 if fence >= self.fences[run] else 409
         finally:
             self.log.write(json.dumps({
-                "t_us": at, "run": run, "job": fields["cronally-job"],
+                "t_us": at, "answered_us": time.time_ns() // 1000, "run": run, "job": fields["cronally-job"],
                 "scheduled_at": fields["cronally-scheduled-at"],
                 "attempt": int(fields["cronally-attempt"]), "fence": fence,
                 "path": words.split(" ")[1], "method": words.split(" ")[0], "status": status,

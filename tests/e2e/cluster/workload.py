@@ -91,6 +91,12 @@ class ApiClient:
         self.stopping.set()
         self.thread.join(60)
 
+    def resume_all(self):
+        """What it paused owes again, so that nothing is held at the end."""
+        for one, paused in sorted(self.jobs.items()):
+            if paused:
+                self.resume(self.api_of(self.hosts[0]), one)
+
     def _run(self):
         while not self.stopping.wait(self.chance.uniform(*CLIENT_PAUSE_S)):
             host = self.chance.choice(self.hosts)
@@ -164,6 +170,10 @@ class Clients:
     def stop(self):
         for one in self.all:
             one.stop()
+
+    def resume_all(self):
+        for one in self.all:
+            one.resume_all()
 
     def counts(self):
         kinds = self.all[0].counts

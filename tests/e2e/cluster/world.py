@@ -24,6 +24,7 @@ from cluster.nodes import ClusterNode, HostReceiver, SlowReader, new_secrets
 from cluster.recording import Recording
 from cluster.trials import write_json
 from cluster.workload import CLIENT_ANSWER_MAX_S, Clients, standard
+from kill_run import now_us
 from processes import wait_until
 
 SECOND = 1_000_000
@@ -33,9 +34,7 @@ CALM_S = 3.0
 SETTLED_MAX_S = 60
 SPANS = ("SELECT j.id, s.after, s.until, s.reason FROM cronally.skipped_span s "
          "JOIN cronally.job j USING (job_no)")
-SHARES = ("SELECT count(DISTINCT l.holder), count(*) FILTER (WHERE l.holder IS NULL), "
-          "count(*) FILTER (WHERE n.node IS NULL OR n.ends <= cronally.clock_us()) "
-          "FROM cronally.shard_lease l LEFT JOIN cronally.node n ON n.node = l.holder")
+SHARES = "SELECT DISTINCT holder FROM cronally.shard_lease"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,13 +143,19 @@ class Stage(Scene):
         return Client(self.nodes[host], checks=False)
 
     def shared(self):
-        """Every node holds shards, and none is held by a node that is gone."""
-        said = self.databases.query(SHARES)
-        return said == [f"{len(self.nodes)}|0|0"]
+        """Every node that is up holds shards, and nobody else does."""
+        ids = {node.ids()[-1] for node in self.nodes.values() if node.ids()}
+        return len(ids) == len(self.nodes) and set(self.databases.query(SHARES)) == ids
 
     def wait_shared(self):
         wait_until(self.shared, SETTLED_MAX_S, step=0.25,
-                   what=lambda: f"shards shared: {self.databases.query(SHARES)}")
+                   what=lambda: f"shards shared: {self.databases.query(SHARES)}, "
+                                f"{[node.ids()[-1:] for node in self.nodes.values()]}")
+
+    def wait_over(self):
+        """Until what the last fault may have delayed has come."""
+        ends = [max(end for _, end in fault.disturbed()) for fault in checker.read_faults(self.folder)]
+        time.sleep(max(CALM_S, (max(ends, default=0) + WINDOW_US - now_us()) / SECOND))
 
     def wait_ready(self):
         for node in self.nodes.values():
@@ -164,10 +169,13 @@ class Stage(Scene):
         self.databases.wait_healthy()
         self.wait_ready()
         self.wait_shared()
-        time.sleep(CALM_S)
+        self.wait_over()
+        time.sleep(WINDOW_US / SECOND)
         for one in (self.clients, self.probe):
             if one:
                 one.stop()
+        if self.clients:
+            self.clients.resume_all()
         hosts = lambda: {one: node.host for node in self.nodes.values() for one in node.ids()}
         self.recording.finish(self.api_of(self.setting.nodes[0]), self.requests, self.spans,
                               self.setting.title, hosts, seed=self.setting.seed)
