@@ -21,7 +21,7 @@ from cluster.fault_trials import ASYNCHRONOUS, TRIALS, FAILOVER_GAP_S
 from cluster.faults import KINDS, schedule
 from cluster.trials import Results
 from cluster.workload import every, SECOND
-from cluster.world import Setting, World
+from cluster.world import Setting, World, judged
 from faults import Impossible
 from kill_run import now_us
 from processes import wait_until
@@ -73,6 +73,21 @@ class Proof:
         if self.world_:
             self.world_.close()
             self.world_ = None
+
+
+BESIDE = ("fallen", "cuts", "clients", "odd", "probe", "took_s", "once", "before_ms", "during_ms")
+
+
+def judge_again(results):
+    """Judges all folders anew, after a change of the checker."""
+    trials = {trial.name: trial for trial in [*TRIALS, ASYNCHRONOUS]}
+    def judge(folder, old):
+        verdict = judged(folder, {name: old[name] for name in BESIDE if name in old})
+        trial = trials.get(folder.name)
+        return trial.judged(verdict) if trial else verdict
+    for name in results.ended():
+        if (results.folder / name / "recv.jsonl").exists():
+            results.judge_again(name, judge)
 
 
 def safety(verdict):
@@ -325,8 +340,11 @@ def main():
     arguments.add_argument("--again", nargs="*", default=[], help="trials to repeat")
     arguments.add_argument("--soak", type=int, default=40, help="so many random faults")
     arguments.add_argument("--seed", type=int, default=1, help="of the random faults")
+    arguments.add_argument("--judge", action="store_true", help="judge what there is anew, first")
     given = arguments.parse_args()
     given.proof = Proof(pathlib.Path(given.results).resolve(), given.again)
+    if given.judge:
+        judge_again(given.proof.results)
     try:
         return proving.prove(POINTS, given)
     finally:

@@ -260,7 +260,7 @@ def check(record):
     check_arrivals(record, due, calm, findings, reported)
     check_withdrawn(record, due, findings)
     check_claims(record, findings)
-    check_budgets(record, latest, calm, findings)
+    check_budgets(record, latest, calm, findings, reported)
     for request in record.requests:
         if request.get("sig") == "bad":
             findings.add("bad_signature", f"run {request['run']} attempt {request['attempt']}")
@@ -361,7 +361,7 @@ def check_claims(record, findings):
             findings.add("double_claim", f"run {run} under {fence}: {', '.join(sorted(nodes))}")
 
 
-def check_budgets(record, latest, calm, findings):
+def check_budgets(record, latest, calm, findings, reported):
     """Recorded failures within the retry budget, unknown fates within theirs; at most once ends
     unknown only by a fault."""
     for run in record.runs:
@@ -375,10 +375,11 @@ def check_budgets(record, latest, calm, findings):
         if len(run["attempts"]) > change.attempts_max + ATTEMPTS_UNKNOWN_MAX:
             findings.add("over_budget", f"run {run['id']}: {len(run['attempts'])} attempts")
         instant = checker.instant_us(run["scheduled_at"])
-        ended_badly = run["verdict"] == "unknown" or (
-            run["verdict"] == "failed" and change.delivery == "at_most_once")
-        if ended_badly and not calm.disturbed(instant, change.window):
-            findings.add("unknown", f"run {run['id']} at {run['scheduled_at']}")
+        unsent = change.delivery == "at_most_once" and checker.ended_unsent(run)
+        if (unsent or run["verdict"] == "unknown") and not calm.disturbed(instant, change.window):
+            findings.add("unknown", f"run {run['id']} at {run['scheduled_at']}: {run['verdict']}")
+        elif unsent:
+            reported[f"at_most_once_{run['verdict']}"] += 1
 
 
 # ---- figures -------------------------------------------------------------------------------------

@@ -319,6 +319,14 @@ class Databases:
                                      "'synchronous_standby_names') <> ''") == wanted, 30, step=0.3,
                    what="synchronous_standby_names")
 
+    def wait_replayed(self):
+        """Until every standby has replayed what is committed now."""
+        (position,) = self.query("SELECT pg_current_wal_lsn()", database=USER)
+        for name in self.standbys_of(self.primary()):
+            wait_until(lambda name=name: self._ask(
+                name, f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == "t", 30, step=0.1,
+                what=f"replay on {name}")
+
     # ---- SQL ------------------------------------------------------------------------------------
 
     def url(self, addresses=None):

@@ -41,6 +41,13 @@ class Results:
         write_json(folder / "state.json", state)
         return verdict
 
+    def judge_again(self, name, judge):
+        """judge(folder, verdict) gives another verdict for a trial that has ended."""
+        folder = self.folder / name
+        verdict = judge(folder, json.loads((folder / "verdict.json").read_text()))
+        write_json(folder / "verdict.json", verdict)
+        write_json(folder / "state.json", {**self.state(name), "holds": verdict["holds"]})
+
     def _cut_name(self, name):
         return self._free_name(name, "cut")
 

@@ -199,20 +199,15 @@ class Stage(Scene):
                 node.fallen.append(node.process.returncode)
 
     def verdict(self):
-        verdict = judge.judge(self.folder)
-        verdict["felt"] = felt.of_record(checker.read(self.folder))
-        verdict["fallen"] = {host: node.fallen for host, node in self.nodes.items() if node.fallen}
+        beside = {"fallen": {host: node.fallen for host, node in self.nodes.items()
+                             if node.fallen}}
         if self.setting.proxied:
-            verdict["cuts"] = sum(len(node.cuts) for node in self.nodes.values())
+            beside["cuts"] = sum(len(node.cuts) for node in self.nodes.values())
         if self.clients:
-            verdict["clients"] = self.clients.counts()
-            verdict["odd"] = self.clients.odd()
+            beside.update(clients=self.clients.counts(), odd=self.clients.odd())
         if self.probe:
-            verdict["probe"] = self.probe.figures()
-        verdict["holds"] = (verdict["holds"] and not verdict["fallen"]
-                            and not verdict.get("odd"))
-        write_json(self.folder / "verdict.json", verdict)
-        return verdict
+            beside["probe"] = self.probe.figures()
+        return judged(self.folder, beside)
 
     def close(self):
         for one in (self.clients, self.probe):
@@ -226,6 +221,15 @@ class Stage(Scene):
         for receiver in (self.receiver, self.slow):
             if receiver:
                 receiver.stop()
+
+
+def judged(folder, beside):
+    """The verdict of a trial's folder, from what lies in it and what was seen `beside`; the folder
+    then has it."""
+    verdict = {**beside, **judge.judge(folder), "felt": felt.of_record(checker.read(folder))}
+    verdict["holds"] = verdict["holds"] and not verdict["fallen"] and not verdict.get("odd")
+    write_json(folder / "verdict.json", verdict)
+    return verdict
 
 
 class World:
@@ -255,6 +259,8 @@ class World:
         self.databases.wait_healthy()
         self.databases.query(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", database=USER)
         self.databases.query(f"CREATE DATABASE {DATABASE} OWNER cronally", database=USER)
+        # A standby that has not heard of it yet refuses clients, who then ask no other host.
+        self.databases.wait_replayed()
 
     @contextlib.contextmanager
     def stage(self, folder, setting):
