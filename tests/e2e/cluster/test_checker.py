@@ -301,6 +301,21 @@ def left_open(record):
     run_of(record, "a", TEN).update(state="begun", verdict=None)
 
 
+def claimed_ahead(record, **ended):
+    """The ledger alone has a run of `a` for an instant that the edit had taken away."""
+    run = run_of(record, "a", TEN)
+    instant = base.instant_text(START + 91 * SECOND)
+    record.runs.append({**run, "id": "ahead", "scheduled_at": instant, "attempts": [], **ended})
+
+
+def withdrawn_after_a_takeover(record):
+    claimed_ahead(record, verdict="cancelled", reason="changed")
+
+
+def ended_otherwise(record):
+    claimed_ahead(record, verdict="failed", reason="exhausted")
+
+
 @pytest.mark.parametrize("plant,found", [
     (removed, {"lost": 1}),
     (removed_from_the_ledger, {"forged": 1, "lost_claim": 1, "unaccounted": 1}),
@@ -338,6 +353,8 @@ def left_open(record):
     (paused_and_yet_sent, {"withdrawn": 1}),
     (held_by_the_pause, {}),
     (left_open, {"unended": 1}),
+    (withdrawn_after_a_takeover, {}),
+    (ended_otherwise, {"stray": 1}),
 ])
 def test_what_is_planted_is_found_and_nothing_else(plant, found):
     record = clean()
