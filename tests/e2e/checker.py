@@ -71,6 +71,7 @@ class Evidence:
     may: frozenset = frozenset()
     # (from, to, ids of nodes) in which an answer may have missed its commit; no ids: any node's.
     unrecorded: list = dataclasses.field(default_factory=list)
+    early_tolerance: int = EARLY_TOLERANCE_US
 
 
 class Findings:
@@ -125,7 +126,7 @@ def check_occurrences(evidence, findings):
         key = (request["job"], instant)
         if run_of.setdefault(key, request["run"]) != request["run"]:
             findings.add("doubled", f"two runs for {request['job']} at {request['scheduled_at']}")
-        if request["t_us"] < instant - EARLY_TOLERANCE_US:
+        if request["t_us"] < instant - evidence.early_tolerance:
             findings.add("early", f"run {request['run']} came {instant - request['t_us']} us early")
         if key not in due and key not in evidence.may and instant <= evidence.until:
             findings.add("stray", f"{request['job']} was not due at {request['scheduled_at']}")

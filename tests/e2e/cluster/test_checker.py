@@ -143,7 +143,7 @@ def shifted_beyond_the_fault(record):
 
 
 def shifted_before_its_instant(record):
-    request_of(record, "a", TEN)["t_us"] = TEN - 1_001
+    request_of(record, "a", TEN)["t_us"] = TEN - 5_001
 
 
 def forged(record):

@@ -90,7 +90,10 @@ class Probe:
 
     def figures(self):
         refused = [one for one in self.seen if one["status"] == 503]
+        took = sorted(one["took_s"] for one in refused)
         return {"asked": len(self.seen), "refused_503": len(refused),
+                "refused_after_s": {"p50": took[len(took) // 2] if took else 0,
+                                    "above_5.2": sum(value > 5.2 for value in took)},
                 "answer_max_s": max((one["took_s"] for one in self.seen), default=0),
                 "without_answer": sum(one["status"] is None for one in self.seen),
                 "odd": sorted({one["status"] for one in self.seen} - {None, 201, 503})}
