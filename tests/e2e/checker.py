@@ -161,10 +161,11 @@ def check_attempts(evidence, findings):
                 findings.add("forged", f"run {run_id} reached the receiver, not the ledger")
             continue
         check_numbers(evidence, run, requests, findings)
+        excused = {request["attempt"] for request in requests
+                   if unrecorded(evidence, deaths, run, request)}
         for before, after in zip(requests, requests[1:]):
-            excused = unrecorded(evidence, deaths, run, before)
-            check_next(excused, before, after, findings)
-        check_after_success(run, requests, findings)
+            check_next(before["attempt"] in excused, before, after, findings)
+        check_after_success(run, requests, excused, findings)
 
 
 def check_numbers(evidence, run, requests, findings):
@@ -206,9 +207,12 @@ def check_next(excused, before, after, findings):
         findings.add("fence_down", f"run {after['run']}: a repeated attempt without a higher fence")
 
 
-def check_after_success(run, requests, findings):
+def check_after_success(run, requests, excused, findings):
+    """`excused`: numbers of attempts whose success may have been recorded after the next attempt was
+    scheduled: the ledger says when they were answered, not when that was committed."""
     recorded = [(attempt["number"], instant_us(attempt["ended_at"])) for attempt in run["attempts"]
-                if attempt.get("ended_at") and 200 <= (attempt.get("status") or 0) < 300]
+                if attempt.get("ended_at") and 200 <= (attempt.get("status") or 0) < 300
+                and attempt["number"] not in excused]
     for request in requests:
         for number, ended in recorded:
             if request["attempt"] > number and request["t_us"] > ended:

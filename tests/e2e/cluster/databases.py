@@ -100,7 +100,10 @@ class DatabaseHost:
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", members, "--initial-cluster-token", "cronally-e2e",
             # Longer than the defaults: two busy cores must not cost it its leader.
-            "--heartbeat-interval", "250", "--election-timeout", "2500")
+            "--heartbeat-interval", "250", "--election-timeout", "2500",
+            # Not the default of 3.4: a member that comes back from a partition would end the reign
+            # of etcd's leader, and with it, seconds after the heal, that of the primary.
+            "--pre-vote")
 
     def start_patroni(self, synchronous):
         file = self.folder / "patroni.yml"
