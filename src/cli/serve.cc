@@ -169,6 +169,9 @@ class Server {
   Result<void> listen();
   net::Reply answer(const net::Request& request);
   Error why_not_serving() const;
+  runtime::RestartPolicy restart_policy() const {
+    return shared() ? shared_restart : runtime::RestartPolicy{};
+  }
   bool shared() const { return !options_.database.empty(); }
 
   const ServeOptions options_;
@@ -306,7 +309,7 @@ void Server::start_scheduler() {
   compiler_ = std::make_unique<scheduler::JobCompiler>(zones_, endpoints_);
   scheduler::DriverOptions options{.node = node_, .planner = planner_options()};
   options.lease_ttl = options_.lease_ttl;
-  if (shared()) options.restart = shared_restart;
+  options.restart = restart_policy();
   driver_ =
       std::make_unique<scheduler::Driver>(options, scheduler::DriverParts{.database = *database_,
                                                                           .deliverer = *deliverer_,
@@ -344,7 +347,7 @@ void Server::start_background() {
                                      .metrics = metrics_,
                                      .cursor_age_max = planner_options().cursor_age_max,
                                      .behind_max = options_.lease_ttl + overdue_grace});
-  supervisor_ = std::make_unique<runtime::Supervisor>(health_, &metrics_);
+  supervisor_ = std::make_unique<runtime::Supervisor>(health_, &metrics_, restart_policy());
   supervisor_->spawn("notifier", [this](std::stop_token stop) { notifier_->run(stop); });
   supervisor_->spawn("counter", [this](std::stop_token stop) { counter_->run(stop); });
   supervisor_->spawn("pruner", [this](std::stop_token stop) { pruner_->run(stop); });

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/ids.h"
@@ -42,6 +43,13 @@ struct Heartbeat {
   std::vector<Lease> holds;
 };
 
+// The store's clock, as a question of its own found it: the shorter that took, the nearer it is.
+struct ClockSample {
+  SteadyInstant asked;
+  SteadyInstant answered;
+  Instant at;
+};
+
 struct HeartbeatAnswer {
   Instant at;                    // the store's clock in the transaction
   bool endless = false;          // one holder: its leases stand as long as its process
@@ -50,6 +58,8 @@ struct HeartbeatAnswer {
   std::vector<ShardNo> kept;     // of `holds`: extended. The others of `holds` are lost
   std::vector<ShardNo> asked;    // of `kept`: to be released, as soon as nothing is under way
   int lacking = 0;               // of the fair share, which others hold and will give back
+  // By the node's steady clock. Where there is none, `at` was read somewhere within the heartbeat.
+  std::optional<ClockSample> clock{};
 };
 
 // A request that is out while its shard is released: nobody else touches the run until then.

@@ -34,7 +34,8 @@ void LeaseHolder::beat() {
   const SteadyInstant now = clock_.steady();
   endless_ = answer.endless;
   if (now - asked <= core::LeaseKeeper::answer_max) {
-    time_.add(asked, now, answer.at);
+    const auto sample = answer.clock.value_or(core::ClockSample{asked, now, answer.at});
+    time_.add(sample.asked, sample.answered, sample.at);
     counted_from_ = asked;
   }
   // What was not trusted any more when the answer came is not trusted again by it.

@@ -142,6 +142,15 @@ TEST_F(Holder, ShowsTheClockOfTheStore) {
   EXPECT_EQ(holder.now().wall, noon + 1h + 1ms) << "half of the way back is over";
 }
 
+TEST_F(Holder, GoesByALookAtTheClockOfItsOwn) {
+  const auto asked = clock.steady();
+  spine.took = 40ms;
+  spine.answer.at = noon + 1h;
+  spine.answer.clock = core::ClockSample{asked, asked + 2ms, noon + 2h};
+  beat(7, {{3}});
+  EXPECT_EQ(holder.now().wall, noon + 2h + 39ms);
+}
+
 TEST_F(Holder, GivesAHeartbeatUpWhenTheStoreIsAway) {
   spine.away = true;
   EXPECT_THROW(holder.beat(), Unavailable);

@@ -76,9 +76,9 @@ class Postgres:
         return asked.returncode == 0
 
     def stop(self):
-        """Ends every session at once."""
+        """Ends every session at once, and leaves what is committed to the next start."""
         if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGQUIT)
             self.process.wait(20)
 
     def remove(self):

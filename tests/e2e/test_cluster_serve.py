@@ -71,8 +71,9 @@ class Nodes:
 
     def wait_shared(self):
         """Until every one has its share of the shards."""
-        fair = 64 // len(self.all)
-        wait_until(lambda: all(shards(server) >= fair for server in self.all),
+        fair = -(-64 // len(self.all))
+        least = 64 - fair * (len(self.all) - 1)
+        wait_until(lambda: all(shards(server) >= least for server in self.all),
                    what="a share of the shards for each")
 
 
@@ -147,7 +148,7 @@ def refusal(home, *arguments, environment=None):
 def test_one_server_keeps_its_data_in_postgresql(tmp_path, database, receiver):
     server = Server(tmp_path, environment={"CRONALLY_DATABASE": database}).start()
     try:
-        assert "PostgreSQL" in server.log()
+        wait_until(lambda: "PostgreSQL" in server.log(), what="the store's name in the log")
         assert not (server.data / "cronally.db").exists()
         api = Client(server)
         api.add("tick", receiver.url("/tick"), "@every 1s")
@@ -241,10 +242,12 @@ def test_servers_started_at_the_same_moment_share_the_work(tmp_path, database, r
         receiver.wait_for(JOBS * 6, path="/kill")
         requests = judged(api, jobs, receiver)
         assert latest(requests, shared) < 1
-        runs = api.pages("/v2/runs")
+        runs = api.pages("/v2/runs", state="ended")
         by = collections.Counter(run["attempts"][-1]["node"] for run in runs)
         assert len(by) == count, by
-        assert {run["attempts"][-1]["number"] for run in runs} == {1}
+        sent = collections.Counter((request["job"], request["scheduled_at"])
+                                   for request in requests)
+        assert set(sent.values()) == {1}, sent.most_common(3)
         # Any of them shows the same.
         for server in cluster.all[1:]:
             assert len(Client(server, checks=False).pages("/v2/jobs")) == JOBS
@@ -301,9 +304,10 @@ def test_an_edit_through_a_server_that_does_not_own_the_job_is_clean_and_quick(t
         late = [record for record in receiver.records(path="/edited")
                 if record["t_us"] > acknowledged]
         assert not late, (paused, late)
+        before = len(receiver.records(path="/edited"))
         begun = time.monotonic()
         api.run_now("edited", "by-hand")
-        receiver.wait_for(len(receiver.records(path="/edited")) + 1, path="/edited")
+        receiver.wait_for(before + 1, path="/edited")
         assert time.monotonic() - begun < 1
         assert job["id"] == paused["id"]
 
@@ -350,6 +354,7 @@ def test_a_database_that_stops_is_waited_for_and_nothing_is_lost(tmp_path, postg
         jobs = kill_run.add_jobs(api, receiver, JOBS)
         cluster.wait_shared()
         receiver.wait_for(JOBS * 2, path="/kill")
+        time.sleep((0.6 - time.time()) % 1)  # what is due in the next second is claimed by then
         stopped = now_us()
         postgres.stop()
         down = now_us()
@@ -367,7 +372,9 @@ def test_a_database_that_stops_is_waited_for_and_nothing_is_lost(tmp_path, postg
                 assert "database" in page, page
                 assert asked(server, "/livez")[0] == 200
             # What was claimed and may be trusted has left.
-            assert any(record["t_us"] > down for record in receiver.records(path="/kill"))
+            wait_until(lambda: any(record["t_us"] > down
+                                   for record in receiver.records(path="/kill")),
+                       2, what="a request that needs no database")
             time.sleep(max(0.0, TTL_S + 1 - (now_us() - down) / SECOND))  # beyond every lease
         finally:
             postgres.start()
@@ -387,7 +394,7 @@ def test_a_start_without_the_database_waits_for_it(tmp_path, postgres, receiver)
                             and json.loads((server.data / "server.json").read_text()),
                             what="the address of a server that waits")
         server.address = record["url"].split("//")[1]
-        (server.data / "admin-token").write_text("none yet")
+        (server.data / "admin-token").write_text("none-yet")
         status, body = asked(server, "/v2/jobs")
         assert (status, json.loads(body)["code"]) == (503, "unavailable"), body
         assert "database" in json.loads(body)["detail"]

@@ -42,7 +42,7 @@ struct Engine {
                .resume_at = resumed_at},
               bell, reach),
         counting(counting_options(address)),
-        leases(lease_options(address)),
+        leases(lease_options(address), clock),
         readers(read_options(address), reach),
         listener(listen_options(address), bell, reach) {}
 

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "core/lease.h"
+#include "runtime/clock.h"
 #include "store/postgres/connection.h"
 
 namespace cronally::store::postgres {
@@ -18,7 +19,9 @@ namespace cronally::store::postgres {
 // Thread-safe.
 class Leases {
  public:
-  explicit Leases(ConnectionOptions options) : options_(std::move(options)) {}
+  // `clock`: whose steady time heartbeats go by.
+  Leases(ConnectionOptions options, std::shared_ptr<const runtime::Clock> clock)
+      : options_(std::move(options)), clock_(std::move(clock)) {}
 
   // As Spine has them. Unavailable where the database does not answer: whether it counted is not
   // known, and the next one decides.
@@ -32,7 +35,10 @@ class Leases {
   static void take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,
                    core::HeartbeatAnswer& answer);
 
+  core::ClockSample begin(Connection& db, bool fresh) const;
+
   const ConnectionOptions options_;
+  const std::shared_ptr<const runtime::Clock> clock_;
   std::mutex mutex_;
   std::unique_ptr<Connection> db_;
 };
