@@ -298,7 +298,9 @@ class PrimaryFrozen(OfThePrimary):
 
 
 class PatroniFrozen(OfThePrimary):
-    """F22: the primary's Patroni alone; PostgreSQL goes on and knows of nothing."""
+    """F22: the primary's Patroni alone; PostgreSQL goes on and knows of nothing. The outage begins
+    when another primary follows, and lasts as a failover does from there."""
+    lateness_s = 20 + FAILOVER_S  # Patroni's ttl, and then
 
     def strike(self):
         self.database_host.freeze_patroni()
