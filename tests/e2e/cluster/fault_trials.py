@@ -119,6 +119,8 @@ TRIALS = [
           "sessions_struck", hold_s=20.0, gap_max_s=10),
     Trial("F28-lossy", "F28: a node loses 10 % of the packets from and to the databases",
           "lossy", p99_max_s=3),
+    Trial("F28-databases-distant", "F28: databases a round trip of 200 ± 100 ms away",
+          "databases_distant", p99_max_s=3, setting={"proxied": True}),
     Trial("F28-databases-far", "F28: databases 200 ± 100 ms away, each way", "databases_far",
           p99_max_s=3, setting={"proxied": True}),
     Trial("F28-node-slow", "F28: a node sends at 8 kbit/s", "node_slow"),

@@ -217,6 +217,11 @@ class DatabasesFar(Fault):
             proxy.delay(0, 0)
 
 
+class DatabasesDistant(DatabasesFar):
+    """F28: a round trip takes 200 ± 100 ms."""
+    DELAY_MS, JITTER_MS = 100, 50
+
+
 class NodeSlow(Fault):
     """F28: what a node sends goes at 8 kbit/s."""
     hold_s = 30.0
@@ -411,6 +416,7 @@ KINDS = {"node_killed": NodeKilled, "node_stopped": NodeStopped, "node_frozen": 
          "node_cut_from_receivers": NodeCutFromReceivers, "node_isolated": NodeIsolated,
          "nodes_cut_from_databases": NodesCutFromDatabases, "flapping": Flapping,
          "lossy": Lossy, "node_slow": NodeSlow, "databases_far": DatabasesFar,
+         "databases_distant": DatabasesDistant,
          "primary_killed": PrimaryKilled, "primary_host_died": PrimaryHostDied,
          "primary_partitioned": PrimaryPartitioned, "primary_isolated": PrimaryIsolated,
          "primary_mute": PrimaryMute, "primary_frozen": PrimaryFrozen,
