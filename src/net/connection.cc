@@ -165,6 +165,8 @@ void Connection::abandon(std::string error) { fail(std::move(error)); }
 void Connection::fail(std::string error) {
   reusable_ = false;
   const bool left = exchange_->first_byte_at.has_value();
+  // Another attempt may follow: this one must not arrive behind it, when the network heals.
+  if (left) stream_.forget_unsent();
   end({.fate = left ? Fate::unknown : Fate::not_sent, .error = std::move(error)});
 }
 

@@ -1,9 +1,13 @@
 #include "net/http_client.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <future>
+#include <latch>
 
 #include "net/http_client_fixture_test.h"
 
@@ -260,6 +264,21 @@ TEST(HttpClient, TimesOutWithoutAnAnswer) {
   const HttpResult result = sending.exchange({.url = listener.url(), .timeout = 30ms});
   EXPECT_EQ(result.fate, Fate::unknown);
   EXPECT_NE(result.error.find("timed out after 30 ms"), std::string::npos) << result.error;
+}
+
+TEST(HttpClient, TakesBackWhatItGivesUp) {
+  std::promise<int> ended;
+  std::latch given_up{1};
+  RawListener listener{[&](RawSocket socket, int) {
+    read_request(socket);
+    given_up.wait();
+    char byte{};
+    ended.set_value(::recv(socket.descriptor(), &byte, 1, 0) < 0 ? errno : 0);
+  }};
+  Sending sending;
+  EXPECT_EQ(sending.exchange({.url = listener.url(), .timeout = 30ms}).fate, Fate::unknown);
+  given_up.count_down();
+  EXPECT_EQ(ended.get_future().get(), ECONNRESET);
 }
 
 // ---- Large answers ------------------------------------------------------------------------------

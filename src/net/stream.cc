@@ -75,6 +75,11 @@ IoResult Stream::write(std::string_view bytes) {
   return result_of(::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
 }
 
+void Stream::forget_unsent() {
+  const linger hard{.l_onoff = 1, .l_linger = 0};  // socket(7)
+  if (open()) ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+}
+
 void Stream::close() {
   if (tls_) tls_->close();
   tls_.reset();

@@ -55,6 +55,9 @@ class Stream {
   IoResult write(std::string_view bytes);
 
   void close();
+  // The next close() takes back what the kernel has not delivered yet, and resets the connection.
+  // Without it the kernel goes on sending for minutes what its process has given up.
+  void forget_unsent();
 
  private:
   Socket socket_;

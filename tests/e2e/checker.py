@@ -56,7 +56,9 @@ class Job:
 class Evidence:
     jobs: list      # of Job
     until: int      # everything due up to here must be settled
-    requests: list  # the receiver's log: t_us, run, job, scheduled_at, attempt, fence, status
+    # The receiver's log: t_us, run, job, scheduled_at, attempt, fence, status; answered_us where the
+    # answer came much later.
+    requests: list
     runs: list      # the ledger, as GET /v2/runs shows it
     spans: list     # (job id, from, to] skipped, with a reason
     deaths: list    # instants at which the server was killed
@@ -69,6 +71,7 @@ class Evidence:
     may: frozenset = frozenset()
     # (from, to, ids of nodes) in which an answer may have missed its commit; no ids: any node's.
     unrecorded: list = dataclasses.field(default_factory=list)
+    early_tolerance: int = EARLY_TOLERANCE_US
 
 
 class Findings:
@@ -123,16 +126,23 @@ def check_occurrences(evidence, findings):
         key = (request["job"], instant)
         if run_of.setdefault(key, request["run"]) != request["run"]:
             findings.add("doubled", f"two runs for {request['job']} at {request['scheduled_at']}")
-        if request["t_us"] < instant - EARLY_TOLERANCE_US:
+        if request["t_us"] < instant - evidence.early_tolerance:
             findings.add("early", f"run {request['run']} came {instant - request['t_us']} us early")
         if key not in due and key not in evidence.may and instant <= evidence.until:
             findings.add("stray", f"{request['job']} was not due at {request['scheduled_at']}")
-    # Lost is a word of "at least once": where a repeat is ruled out, an attempt of unknown fate ends it.
-    unknown = {(run["job_id"], instant_us(run["scheduled_at"])) for run in evidence.runs
-               if run["verdict"] == "unknown" and run["job_id"] in evidence.at_most_once}
-    for job, instant in sorted(due - run_of.keys() - unknown):
+    # Lost is a word of "at least once": where a repeat is ruled out, an attempt that failed or whose
+    # fate is unknown ends it, and so does a hand-over between its begin and its instant.
+    ended = {(run["job_id"], instant_us(run["scheduled_at"])) for run in evidence.runs
+             if run["job_id"] in evidence.at_most_once and ended_unsent(run)}
+    for job, instant in sorted(due - run_of.keys() - ended):
         if not skipped(evidence, job, instant):
             findings.add("lost", f"{job} at {instant_text(instant)}")
+
+
+def ended_unsent(run):
+    """An at-most-once run that may have reached nobody, and never will."""
+    return run["verdict"] in ("unknown", "failed") or (
+        run["verdict"] == "cancelled" and run.get("reason") == "drained")
 
 
 # ---- the attempts of each run ----------------------------------------------------------------------
@@ -151,10 +161,11 @@ def check_attempts(evidence, findings):
                 findings.add("forged", f"run {run_id} reached the receiver, not the ledger")
             continue
         check_numbers(evidence, run, requests, findings)
+        excused = {request["attempt"] for request in requests
+                   if unrecorded(evidence, deaths, run, request)}
         for before, after in zip(requests, requests[1:]):
-            excused = unrecorded(evidence, deaths, run, before)
-            check_next(excused, before, after, findings)
-        check_after_success(run, requests, findings)
+            check_next(before["attempt"] in excused, before, after, findings)
+        check_after_success(run, requests, excused, findings)
 
 
 def check_numbers(evidence, run, requests, findings):
@@ -168,13 +179,13 @@ def check_numbers(evidence, run, requests, findings):
 
 def unrecorded(evidence, deaths, run, request):
     """Whether the answer to this request may have missed its commit."""
-    at = request["t_us"]
-    next_death = bisect.bisect_left(deaths, at)
+    began, at = request["t_us"], request.get("answered_us", request["t_us"])
+    next_death = bisect.bisect_left(deaths, began)
     if next_death < len(deaths) and deaths[next_death] - at <= evidence.unrecorded_max:
         return True
     nodes = {attempt.get("node") for attempt in run["attempts"]
              if attempt["number"] == request["attempt"]}
-    return any(begin - evidence.unrecorded_max <= at <= end
+    return any(begin - evidence.unrecorded_max <= at and began <= end
                and (not struck or nodes <= {None} or nodes & set(struck))
                for begin, end, struck in evidence.unrecorded)
 
@@ -196,14 +207,23 @@ def check_next(excused, before, after, findings):
         findings.add("fence_down", f"run {after['run']}: a repeated attempt without a higher fence")
 
 
-def check_after_success(run, requests, findings):
+def check_after_success(run, requests, excused, findings):
+    """`excused`: numbers of attempts whose success may have been recorded after the next attempt was
+    scheduled: the ledger says when they were answered, not when that was committed."""
     recorded = [(attempt["number"], instant_us(attempt["ended_at"])) for attempt in run["attempts"]
-                if attempt.get("ended_at") and 200 <= (attempt.get("status") or 0) < 300]
+                if attempt.get("ended_at") and 200 <= (attempt.get("status") or 0) < 300
+                and attempt["number"] not in excused]
     for request in requests:
         for number, ended in recorded:
             if request["attempt"] > number and request["t_us"] > ended:
                 findings.add("doubled", f"run {run['id']} attempt {request['attempt']} began after "
                                         f"the recorded success of {number}")
+
+
+def withdrawn(run):
+    """Claimed ahead, and an edit came before its instant. Deleted where it surely was not sent; kept
+    as cancelled where a takeover had to suppose that it was."""
+    return run["verdict"] == "cancelled" and run.get("reason") in ("changed", "deleted")
 
 
 # ---- the ledger accounts for everything that was due ------------------------------------------------
@@ -222,7 +242,7 @@ def check_ledger(evidence, findings):
         if key in seen:
             findings.add("doubled", f"two runs in the ledger for {key}")
         seen.add(key)
-        if key not in due and key not in evidence.may:
+        if key not in due and key not in evidence.may and not withdrawn(run):
             findings.add("stray", f"the ledger has {run['id']}, which was not due")
         if key not in evidence.may and (run["state"] != "ended" or run["verdict"] is None):
             findings.add("unended", f"run {run['id']} is {run['state']}")

@@ -55,6 +55,7 @@ TRIALS = [
     Trial("primary_frozen", "primary_frozen"),
     Trial("patroni_frozen", "patroni_frozen"),
     Trial("standby_host_died", "standby_host_died"),
+    Trial("standbys_died", "standbys_died"),
     Trial("etcd_majority_lost", "etcd_majority_lost", gap_max_s=100),
     Trial("sessions_struck", "sessions_struck", hold_s=20, gap_max_s=10),
     Trial("commit_cut", "commit_cut", hold_s=20, gap_max_s=10),

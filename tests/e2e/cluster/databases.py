@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -99,7 +100,10 @@ class DatabaseHost:
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", members, "--initial-cluster-token", "cronally-e2e",
             # Longer than the defaults: two busy cores must not cost it its leader.
-            "--heartbeat-interval", "250", "--election-timeout", "2500")
+            "--heartbeat-interval", "250", "--election-timeout", "2500",
+            # Not the default of 3.4: a member that comes back from a partition would end the reign
+            # of etcd's leader, and with it, seconds after the heal, that of the primary.
+            "--pre-vote")
 
     def start_patroni(self, synchronous):
         file = self.folder / "patroni.yml"
@@ -158,6 +162,14 @@ class DatabaseHost:
     def thaw_patroni(self):
         send(self.patroni.pid, signal.SIGCONT)
 
+    def kill_patroni(self):
+        """kill -9 to Patroni and to its PostgreSQL; etcd lives."""
+        kill_all(lambda: [self.patroni.pid])
+        self.patroni.wait()
+        if self.postmaster() is not None:
+            self.kill_postgresql()
+            wait_until(lambda: self.postmaster() is None, 10, what="the death of PostgreSQL")
+
     def kill_etcd(self):
         kill_all(lambda: [self.etcd.pid])
         self.etcd.wait()
@@ -176,6 +188,7 @@ class Databases:
         need_everything()
         self.network = network
         self.synchronous = synchronous
+        self.strict = False  # synchronous_mode_strict: rather no writes than writes to one alone
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
@@ -217,6 +230,12 @@ class Databases:
             (host.data / "postmaster.pid").unlink()
         host.start_etcd()
         host.start_patroni(self.synchronous)
+
+    def restart_patroni(self, name):
+        """Starts Patroni of a host again, and with it its PostgreSQL."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.hosts[name].data / "postmaster.pid").unlink()
+        self.hosts[name].start_patroni(self.synchronous)
 
     # ---- what Patroni says ----------------------------------------------------------------------
 
@@ -277,20 +296,39 @@ class Databases:
         ends = [f"--- {host.name}\n{host.log('patroni')[-1500:]}" for host in self.hosts.values()]
         return f"health of the databases: {self.members()}\n" + "\n".join(ends)
 
-    def set_synchronous(self, synchronous):
-        """Changes synchronous_mode of the running cluster, and waits until it holds."""
-        self.synchronous = synchronous
+    def _configure(self, **settings):
+        """Changes Patroni's settings of the running cluster."""
         name = self.primary()
         with self.network.inside():
             status, _ = answer(f"http://{self.network.address(name)}:8008/config", "PATCH",
-                               {"synchronous_mode": synchronous}, timeout=10)
+                               settings, timeout=10)
         if status != 200:
             raise AssertionError(f"Patroni did not take the change: {status}")
         self.wait_healthy()
+
+    def set_strict(self, strict):
+        """Changes synchronous_mode_strict, if need be; Patroni reads it within its loop."""
+        if self.strict != strict:
+            self._configure(synchronous_mode_strict=strict)
+            self.strict = strict
+            time.sleep(2 * LOOP_WAIT_S)
+
+    def set_synchronous(self, synchronous):
+        """Changes synchronous_mode of the running cluster, and waits until it holds."""
+        self.synchronous = synchronous
+        self._configure(synchronous_mode=synchronous)
         wanted = "t" if synchronous else "f"
         wait_until(lambda: self._ask(self.primary(), "SELECT current_setting("
                                      "'synchronous_standby_names') <> ''") == wanted, 30, step=0.3,
                    what="synchronous_standby_names")
+
+    def wait_replayed(self):
+        """Until every standby has replayed what is committed now."""
+        (position,) = self.query("SELECT pg_current_wal_lsn()", database=USER)
+        for name in self.standbys_of(self.primary()):
+            wait_until(lambda name=name: self._ask(
+                name, f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == "t", 30, step=0.1,
+                what=f"replay on {name}")
 
     # ---- SQL ------------------------------------------------------------------------------------
 

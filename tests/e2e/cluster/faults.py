@@ -217,6 +217,11 @@ class DatabasesFar(Fault):
             proxy.delay(0, 0)
 
 
+class DatabasesDistant(DatabasesFar):
+    """F28: a round trip takes 200 ± 100 ms."""
+    DELAY_MS, JITTER_MS = 100, 50
+
+
 class NodeSlow(Fault):
     """F28: what a node sends goes at 8 kbit/s."""
     hold_s = 30.0
@@ -298,7 +303,9 @@ class PrimaryFrozen(OfThePrimary):
 
 
 class PatroniFrozen(OfThePrimary):
-    """F22: the primary's Patroni alone; PostgreSQL goes on and knows of nothing."""
+    """F22: the primary's Patroni alone; PostgreSQL goes on and knows of nothing. The outage begins
+    when another primary follows, and lasts as a failover does from there."""
+    lateness_s = 20 + FAILOVER_S  # Patroni's ttl, and then
 
     def strike(self):
         self.database_host.freeze_patroni()
@@ -318,6 +325,25 @@ class StandbyHostDied(Fault):
 
     def end(self):
         self.scene.databases.restart(self.host)
+
+
+class StandbysDied(Fault):
+    """F23: PostgreSQL and Patroni of both; etcd lives. The primary goes on alone, or under
+    synchronous_mode_strict takes no write until one is back."""
+    hold_s = 30.0
+    lateness_s = None
+    recovery_s = 40.0
+
+    def begin(self):
+        databases = self.scene.databases
+        self.hosts = databases.standbys_of(databases.primary())
+        for host in self.hosts:
+            databases.hosts[host].kill_patroni()
+        return self.hosts
+
+    def end(self):
+        for host in self.hosts:
+            self.scene.databases.restart_patroni(host)
 
 
 class EtcdMajorityLost(Fault):
@@ -390,10 +416,12 @@ KINDS = {"node_killed": NodeKilled, "node_stopped": NodeStopped, "node_frozen": 
          "node_cut_from_receivers": NodeCutFromReceivers, "node_isolated": NodeIsolated,
          "nodes_cut_from_databases": NodesCutFromDatabases, "flapping": Flapping,
          "lossy": Lossy, "node_slow": NodeSlow, "databases_far": DatabasesFar,
+         "databases_distant": DatabasesDistant,
          "primary_killed": PrimaryKilled, "primary_host_died": PrimaryHostDied,
          "primary_partitioned": PrimaryPartitioned, "primary_isolated": PrimaryIsolated,
          "primary_mute": PrimaryMute, "primary_frozen": PrimaryFrozen,
          "patroni_frozen": PatroniFrozen, "standby_host_died": StandbyHostDied,
+         "standbys_died": StandbysDied,
          "etcd_majority_lost": EtcdMajorityLost, "sessions_struck": SessionsStruck,
          "commit_cut": CommitCut}
 

@@ -16,16 +16,21 @@ class CommitProxy:
     cut is added to `cuts`: {t, cut}."""
 
     def __init__(self, network, host, targets, cuts):
-        ports = range(FIRST_PORT, FIRST_PORT + len(targets))
-        self.addresses = [f"127.0.0.1:{port}" for port in ports]
+        self.addresses = self.addresses_of(targets)
         self.cuts = cuts
-        routes = [f"{port}={target}" for port, target in zip(ports, targets)]
+        routes = [f"{address.rsplit(':', 1)[1]}={target}"
+                  for address, target in zip(self.addresses, targets)]
         self.process = subprocess.Popen(
             network.command(host, "/usr/bin/python3", PROGRAM, *routes), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment())
         if self.process.stdout.readline() != "ready\n":
             raise AssertionError("the proxy did not start")
         threading.Thread(target=self._listen, daemon=True).start()
+
+    @staticmethod
+    def addresses_of(targets):
+        """Where a proxy in front of them listens."""
+        return [f"127.0.0.1:{FIRST_PORT + number}" for number in range(len(targets))]
 
     def _listen(self):
         for line in self.process.stdout:

@@ -2,12 +2,14 @@
 
 Each change of a job goes through here, so that the time of its request and of its acknowledgement
 are known. One that was not answered has no `ack_hi`: nobody knows whether it was carried out.
+Several threads may change jobs, each its own.
 """
 
 import http.client
 import json
 import pathlib
 import re
+import threading
 
 import checker
 from client import segment
@@ -33,11 +35,17 @@ def schedule_of(body):
     return {"cron": text, "zone": body.get("zone", "UTC"), "dst": body.get("dst", "run")}
 
 
-def said(api, method, path, body=None):
+class NotSent(Exception):
+    """Nothing listens there: the request did not leave, and nothing is recorded of it."""
+
+
+def said(api, method, path, body=None, timeout=ANSWER_MAX_S):
     """The answer of an edit and when it came; None and None where its fate is open: no answer in
     time, or the server's word that it cannot tell."""
     try:
-        answer = api.send(method, path, body, timeout=ANSWER_MAX_S)
+        answer = api.send(method, path, body, timeout=timeout)
+    except ConnectionRefusedError as why:
+        raise NotSent(str(why)) from None
     except (OSError, http.client.HTTPException):
         return None, None
     if answer.status == 503:
@@ -46,18 +54,27 @@ def said(api, method, path, body=None):
     return answer, now_us()
 
 
-class Recording:
-    """A run in `folder`. `window_us`: how late is punctual."""
+def owners(runs):
+    """Who acted for which run under which fence, by its attempts."""
+    return [{"node": attempt["node"], "run": run["id"], "fence": attempt["fence"]}
+            for run in runs for attempt in run["attempts"] if attempt.get("node")]
 
-    def __init__(self, folder, window_us):
+
+class Recording:
+    """A run in `folder`. `window_us`: how late is punctual. `answer_max_s`: how long a client waits
+    for an answer. An edit returns whether it was acknowledged, and raises NotSent."""
+
+    def __init__(self, folder, window_us, answer_max_s=ANSWER_MAX_S):
         self.folder = pathlib.Path(folder)
         self.window_us = window_us
+        self.answer_max_s = answer_max_s
         self.bodies = {}  # id -> what was last asked for
+        self.lock = threading.Lock()
 
     def create(self, api, body):
         """A new job; its id, or None when the answer did not come."""
         sent = now_us()
-        answer, answered = said(api, "POST", "/v2/jobs", body)
+        answer, answered = said(api, "POST", "/v2/jobs", body, self.answer_max_s)
         if answered is None:  # whether it is there is known at the end, by its name
             self._change(sent, None, body, name=body["name"])
             return None
@@ -66,24 +83,39 @@ class Recording:
         self._change(sent, answered, body, job=job)
         return job
 
+    def create_all(self, api, bodies):
+        """New jobs, in one request; their ids."""
+        sent = now_us()
+        answer = api.send("POST", "/v2/jobs/bulk", {"items": bodies}, timeout=30)
+        assert answer.status in (200, 201), answer
+        answered = now_us()
+        jobs = [job["id"] for job in answer.json["items"]]
+        for job, body in zip(jobs, bodies):
+            self.bodies[job] = body
+            self._change(sent, answered, body, job=job)
+        return jobs
+
     def edit(self, api, job, **fields):
         """Changes fields of a job."""
-        self.bodies[job] = {**self.bodies[job], **fields}
-        self._act(api, job, self.bodies[job], "PATCH", f"/v2/jobs/{job}", fields)
+        body = {**self.bodies[job], **fields}
+        return self._act(api, job, body, "PATCH", f"/v2/jobs/{job}", fields)
 
     def pause(self, api, job):
-        self._act(api, job, None, "POST", f"/v2/jobs/{job}/pause", pauses=True)
+        return self._act(api, job, None, "POST", f"/v2/jobs/{job}/pause", pauses=True)
 
     def resume(self, api, job):
-        self._act(api, job, self.bodies[job], "POST", f"/v2/jobs/{job}/resume")
+        return self._act(api, job, self.bodies[job], "POST", f"/v2/jobs/{job}/resume")
 
     def delete(self, api, job):
-        self._act(api, job, None, "DELETE", f"/v2/jobs/{job}")
+        return self._act(api, job, None, "DELETE", f"/v2/jobs/{job}")
 
     def _act(self, api, job, body, method, path, fields=None, pauses=False):
         sent = now_us()
-        _, answered = said(api, method, path, fields)
+        _, answered = said(api, method, path, fields, self.answer_max_s)
+        if body:
+            self.bodies[job] = body
         self._change(sent, answered, body, job=job, pauses=pauses)
+        return answered is not None
 
     def _change(self, sent, answered, body, pauses=False, **who):
         line = {**who, "ack_lo": sent, "ack_hi": answered, "window": self.window_us,
@@ -95,19 +127,24 @@ class Recording:
         self._append("spec.jsonl", [line])
 
     def _append(self, name, lines):
-        with open(self.folder / name, "a", encoding="utf-8") as out:
+        with self.lock, open(self.folder / name, "a", encoding="utf-8") as out:
             for line in lines:
                 out.write(json.dumps(line) + "\n")
 
-    def finish(self, api, requests, spans, title, settle_max_s=SETTLE_MAX_S, **about):
+    def finish(self, api, requests, spans, title, hosts=dict, settle_max_s=SETTLE_MAX_S, **about):
         """Waits until everything due by now is settled, and writes what receivers and ledger say.
-        `requests` and `spans` are called then; a span is (job, after, until, reason)."""
+        `requests`, `spans` and `hosts` are called then; a span is (job, after, until, reason), a
+        host the value of a node's id."""
         end = now_us()
         wait_until(lambda: not self._open(api, end), settle_max_s, step=0.2,
-                   what="the end of all runs")
+                   what=lambda: f"the end of all runs: {self._open(api, end)[:3]}")
         self._name_unanswered(api)
         self._append("recv.jsonl", requests())
-        self._append("claims.jsonl", [{"run": run} for run in api.pages("/v2/runs")])
+        runs = api.pages("/v2/runs")
+        self._append("claims.jsonl", [{"run": run} for run in runs])
+        self._append("claims.jsonl", [{"yours": told} for told in owners(runs)])
+        self._append("claims.jsonl", [{"node": {"id": node, "host": host}}
+                                      for node, host in sorted(hosts().items())])
         self._append("claims.jsonl", [
             {"span": dict(zip(("job", "after", "until", "reason"), span))} for span in spans()])
         (self.folder / "faults.jsonl").touch()
@@ -115,9 +152,12 @@ class Recording:
 
     @staticmethod
     def _open(api, end):
+        """Runs that are due and have not ended; a paused job holds its own."""
         query = {"until": checker.instant_text(end + 1)}
-        return any(api.pages("/v2/runs", limit=1, state=state, **query)
-                   for state in ("requested", "claimed", "begun"))
+        runs = [run for state in ("requested", "claimed", "begun")
+                for run in api.pages("/v2/runs", state=state, **query)]
+        held = runs and {job["id"] for job in api.pages("/v2/jobs") if job["paused"]}
+        return [run for run in runs if run["job_id"] not in held]
 
     def _name_unanswered(self, api):
         """Lines that know only a name get the job's id; those of jobs that never were are

@@ -143,7 +143,7 @@ def shifted_beyond_the_fault(record):
 
 
 def shifted_before_its_instant(record):
-    request_of(record, "a", TEN)["t_us"] = TEN - 1_001
+    request_of(record, "a", TEN)["t_us"] = TEN - 5_001
 
 
 def forged(record):
@@ -199,6 +199,26 @@ def at_most_once_unknown(record, instant=START + 60 * SECOND):
 
 def at_most_once_unknown_in_calm(record):
     at_most_once_unknown(record, START + 40 * SECOND)
+
+
+def at_most_once_failed(record, instant=START + 60 * SECOND):
+    """Its only attempt did not reach the receiver."""
+    record.requests.remove(request_of(record, "d", instant))
+    run_of(record, "d", instant).update(verdict="failed")
+
+
+def at_most_once_handed_over(record):
+    at_most_once_failed(record)
+    run_of(record, "d", START + 60 * SECOND).update(verdict="cancelled", reason="drained")
+
+
+def at_most_once_cancelled_otherwise(record):
+    at_most_once_failed(record)
+    run_of(record, "d", START + 60 * SECOND).update(verdict="cancelled", reason="changed")
+
+
+def at_most_once_failed_in_calm(record):
+    at_most_once_failed(record, START + 40 * SECOND)
 
 
 def too_many_failures(record):
@@ -281,6 +301,21 @@ def left_open(record):
     run_of(record, "a", TEN).update(state="begun", verdict=None)
 
 
+def claimed_ahead(record, **ended):
+    """The ledger alone has a run of `a` for an instant that the edit had taken away."""
+    run = run_of(record, "a", TEN)
+    instant = base.instant_text(START + 91 * SECOND)
+    record.runs.append({**run, "id": "ahead", "scheduled_at": instant, "attempts": [], **ended})
+
+
+def withdrawn_after_a_takeover(record):
+    claimed_ahead(record, verdict="cancelled", reason="changed")
+
+
+def ended_otherwise(record):
+    claimed_ahead(record, verdict="failed", reason="exhausted")
+
+
 @pytest.mark.parametrize("plant,found", [
     (removed, {"lost": 1}),
     (removed_from_the_ledger, {"forged": 1, "lost_claim": 1, "unaccounted": 1}),
@@ -300,9 +335,13 @@ def left_open(record):
     (repeated_in_calm, {"repeated_beyond_bound": 1}),
     (repeated_by_a_node_that_lived, {"repeated_beyond_bound": 1}),
     (repeated_after_the_recorded_success, {"repeated_beyond_bound": 1, "doubled": 1}),
-    (at_most_once_sent_twice, {"doubled": 2}),
+    (at_most_once_sent_twice, {"doubled": 1}),
     (at_most_once_unknown, {}),
     (at_most_once_unknown_in_calm, {"unknown": 1}),
+    (at_most_once_failed, {}),
+    (at_most_once_handed_over, {}),
+    (at_most_once_cancelled_otherwise, {"lost": 1}),
+    (at_most_once_failed_in_calm, {"unknown": 1}),
     (too_many_failures, {"over_budget": 1}),
     (skipped_against_the_policy, {"skipped": 1}),
     (skipped_without_a_fault, {"skipped": 1}),
@@ -314,6 +353,8 @@ def left_open(record):
     (paused_and_yet_sent, {"withdrawn": 1}),
     (held_by_the_pause, {}),
     (left_open, {"unended": 1}),
+    (withdrawn_after_a_takeover, {}),
+    (ended_otherwise, {"stray": 1}),
 ])
 def test_what_is_planted_is_found_and_nothing_else(plant, found):
     record = clean()

@@ -58,8 +58,8 @@ def test_every_kind_undoes_what_it_did_and_is_logged(kind, scene, tmp_path, monk
         if done in calls:
             assert undone in calls[calls.index(done):], calls
     for call in scene.network.calls:
-        if call[0] in ("kill", "kill_etcd", "signal"):
-            assert {"restart", "spawn", "start_etcd"} & set(calls), calls
+        if call[0] in ("kill", "kill_etcd", "kill_patroni", "signal"):
+            assert {"restart", "spawn", "start_etcd", "restart_patroni"} & set(calls), calls
 
 
 def test_what_has_begun_is_ended_when_the_harness_is_stopped(scene, tmp_path, monkeypatch):

@@ -41,15 +41,38 @@ class Results:
         write_json(folder / "state.json", state)
         return verdict
 
+    def judge_again(self, name, judge):
+        """judge(folder, verdict) gives another verdict for a trial that has ended."""
+        folder = self.folder / name
+        verdict = judge(folder, json.loads((folder / "verdict.json").read_text()))
+        write_json(folder / "verdict.json", verdict)
+        write_json(folder / "state.json", {**self.state(name), "holds": verdict["holds"]})
+
     def _cut_name(self, name):
+        return self._free_name(name, "cut")
+
+    def _free_name(self, name, why):
         number = 1
-        while (self.folder / f"{name}.cut-{number}").exists():
+        while (self.folder / f"{name}.{why}-{number}").exists():
             number += 1
-        return self.folder / f"{name}.cut-{number}"
+        return self.folder / f"{name}.{why}-{number}"
+
+    def set_aside(self, name):
+        """Keeps a trial that has ended beside as NAME.again-1 …, so that it runs anew; whether
+        there was one."""
+        found = self.state(name) is not None
+        if found:
+            (self.folder / name).rename(self._free_name(name, "again"))
+        return found
+
+    def aside(self, name):
+        """How often that was done."""
+        return len(list(self.folder.glob(f"{name}.again-*")))
 
     def ended(self):
         """name -> verdict of every trial that has ended, oldest first."""
-        states = [json.loads(file.read_text()) for file in self.folder.glob("*/state.json")]
+        states = [json.loads(file.read_text()) for file in self.folder.glob("*/state.json")
+                  if file.parent.name == json.loads(file.read_text())["name"]]
         states = [state for state in states if state["state"] == "ended"]
         states.sort(key=lambda state: state["began"])
         return {state["name"]: json.loads((self.folder / state["name"] / "verdict.json").read_text())
