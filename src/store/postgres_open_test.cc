@@ -10,6 +10,7 @@
 #include "store/postgres/migrate.h"
 #include "store/postgres/open.h"
 #include "store/postgres/sql.h"
+#include "store/postgres/survey.h"
 #include "tests/conformance/postgres_cluster.h"
 #include "tests/conformance/world.h"
 
@@ -204,6 +205,20 @@ TEST_F(PostgresPoolers, ThatHandEachTransactionAnotherSessionAreRefused) {
   EXPECT_EQ(code_behind("pool_mode = transaction\nserver_round_robin = 1\nmin_pool_size = 5\n"),
             "database_unsuitable");
   EXPECT_EQ(code_behind("pool_mode = statement\n"), "database_unsuitable");
+}
+
+TEST_F(PostgresPoolers, ThatHandEachTransactionAnotherSessionAreToldByASurvey) {
+  const auto pooler = Pooler::start(*cluster, "pool_mode = transaction\n");
+  if (!pooler) GTEST_SKIP() << "this machine has no PgBouncer";
+  const runtime::SystemClock clock;
+  auto facts = store::survey_postgres(pooler->address(name), clock);
+  for (int tries = 0; !facts && tries < 100; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});  // it is starting
+    facts = store::survey_postgres(pooler->address(name), clock);
+  }
+  ASSERT_TRUE(facts) << facts.error().message;
+  EXPECT_TRUE(facts->pooled);
+  EXPECT_TRUE(facts->sessions_change);
 }
 
 TEST_F(PostgresPoolers, ThatGiveASessionOfOnesOwnAreFine) {
