@@ -97,7 +97,7 @@ class PostgresCluster {
       own(signal);
     }
     start_server();
-    if (promoted) connect("postgres").execute("SELECT pg_promote(true, 30)");
+    if (promoted) connect_to_any().execute("SELECT pg_promote(true, 30)");
   }
 
   // A new database, empty or a copy; it stays until the program ends.
@@ -158,15 +158,20 @@ class PostgresCluster {
     server_ = run(words_);
     for (int tries = 0; tries < 300; ++tries) {
       try {
-        auto any = options("postgres");
-        any.address += "?target_session_attrs=any";  // a standby too
-        store::postgres::Connection{any};
+        connect_to_any();
         return;
       } catch (const store::postgres::PgError&) {
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
       }
     }
     CHECK(false, "the PostgreSQL server of the tests starts within 30 s");
+  }
+
+  // A standby too.
+  store::postgres::Connection connect_to_any() const {
+    auto any = options("postgres");
+    any.address += "?target_session_attrs=any";
+    return store::postgres::Connection{any};
   }
 
   void end_server(int signal) {
