@@ -268,6 +268,7 @@ Result<bool> Server::bring_up() {
     if (up) return true;
     if (!may_come_back(up.error())) return fail(up.error());
     health_.failing("database", up.error().message);
+    health_.failing("api", "it answers when the database is there and the scheduler has begun");
     if (!announced_) {
       if (auto announced = announce(); !announced) return fail(announced.error());
       log::info("serve", "waiting for the database", {{"url", url_}, {"data_dir", dir_.string()}});
@@ -402,6 +403,7 @@ Result<void> Server::start_api() {
                                                  .v1 = options_.v1});
   serving_ = api_.get();
   health_.remove("standby");
+  health_.remove("api");
   if (auto announced = announce(); !announced) return announced;
   log::info("serve", "serving",
             {{"url", url_},

@@ -290,7 +290,11 @@ def test_a_start_without_the_database_waits_for_it(tmp_path, postgres, receiver)
         server.spawn()
     finally:
         postgres.start()
-    server.wait_ready()
-    Client(server).add("tick", receiver.url("/tick"), "@every 1s")
-    receiver.wait_for(1, path="/tick")
-    assert server.stop() == 0
+    try:
+        server.wait_ready()
+        Client(server).add("tick", receiver.url("/tick"), "@every 1s")
+        receiver.wait_for(1, path="/tick")
+        assert server.stop() == 0
+    finally:
+        if server.process.poll() is None:
+            server.kill()
