@@ -56,6 +56,20 @@ inline constexpr MetricName requests_in_flight{"cronally_requests_in_flight", Me
 inline constexpr MetricName jobs{"cronally_jobs", MetricKind::gauge, "Live jobs."};
 inline constexpr MetricName shards_owned{"cronally_shards_owned", MetricKind::gauge,
                                          "Shards this node holds the lease of."};
+inline constexpr MetricName journal_sync{"cronally_journal_sync_seconds", MetricKind::histogram,
+                                         "Duration of the journal's writes and syncs.",
+                                         commit_bounds};
+inline constexpr MetricName journal_bytes{"cronally_journal_bytes", MetricKind::gauge,
+                                          "Size of the journal's files."};
+inline constexpr MetricName journal_failures_total{
+    "cronally_journal_failures_total", MetricKind::counter,
+    "Failed writes of the journal; nothing is claimed meanwhile."};
+inline constexpr MetricName database_forgot_total{
+    "cronally_database_forgot_total", MetricKind::counter,
+    "Times the database was found put back in time, or on another server."};
+inline constexpr MetricName put_back_total{
+    "cronally_put_back_total", MetricKind::counter,
+    "Runs of the journal compared with a database that forgot, by result."};  // result
 inline constexpr MetricName http_requests_total{"cronally_http_requests_total", MetricKind::counter,
                                                 "Requests answered, by status class."};  // status
 inline constexpr MetricName loop_restarts_total{

@@ -16,6 +16,7 @@
 #include "runtime/supervise.h"
 #include "scheduler/delivery_cache.h"
 #include "scheduler/inbox.h"
+#include "scheduler/journaled_commit.h"
 #include "scheduler/lease_holder.h"
 #include "scheduler/ledger_watch.h"
 
@@ -68,7 +69,8 @@ class Driver::Impl {
         cache_(parts.database, parts.vault, parts.clock),
         watch_(parts.metrics),
         leases_(std::make_shared<LeaseHolder>(options.node, options.lease_ttl,
-                                              parts.database.spine(), parts.clock, *inbox_)),
+                                              parts.database.spine(), parts.clock, *inbox_,
+                                              parts.journal)),
         sink_(std::make_shared<delivery::DeliverySink>(
             [inbox = inbox_](std::vector<core::AttemptEnded>&& ended) {
               inbox->post(std::move(ended));
@@ -119,6 +121,7 @@ class Driver::Impl {
 
   // Only the machine's thread touches these.
   core::Planner planner_;
+  core::JournalNotes notes_;
   std::unordered_map<RunNo, InFlight> in_flight_;
   Instant wake_at_{};
   Instant looked_at_ = instant_min;        // the wall clock, when the loop last read it
@@ -172,6 +175,10 @@ void Driver::Impl::start() {
   parts_.health.expect("scheduler");
   zones_replaced_ = parts_.compiler.zones_replaced();
   zones_looked_at_ = parts_.clock.steady();
+  if (parts_.journal) {
+    supervisor_.spawn("journal", [this](std::stop_token stop) { parts_.journal->run_log(stop); });
+    supervisor_.spawn("memory", [this](std::stop_token stop) { parts_.journal->run_memory(stop); });
+  }
   leases_->beat();
   if (!leases_->endless()) {
     supervisor_.spawn("leases", [this](std::stop_token stop) { leases_->run(stop); });
@@ -250,6 +257,7 @@ void Driver::Impl::step(core::Event event) {
 }
 
 void Driver::Impl::perform_all(core::Event event) {
+  if (parts_.journal) notes_.learn(event);
   if (auto* ended = std::get_if<core::AttemptEnded>(&event)) note_ended(*ended);
   if (std::holds_alternative<core::Woke>(event)) wake_at_ = instant_max;
   auto actions = planner_.step(leases_->now(), std::move(event));
@@ -303,8 +311,7 @@ void Driver::Impl::perform(core::Commit&& action) {
     std::lock_guard lock(commits_mutex_);
     ++commits_;
   }
-  parts_.database.spine().submit(std::move(action.content), [this, batch = action.batch, tally,
-                                                             started](core::BatchFate fate) {
+  const auto done = [this, batch = action.batch, tally, started](core::BatchFate fate) {
     auto took = parts_.clock.steady() - started;
     watch_.committed(*tally, fate, took);
     if (const auto* refused = std::get_if<core::BatchRefused>(&fate)) {
@@ -317,6 +324,16 @@ void Driver::Impl::perform(core::Commit&& action) {
     inbox_->post(core::BatchDone{.batch = batch, .fate = std::move(fate), .took = took});
     std::lock_guard lock(commits_mutex_);
     if (--commits_ == 0) commits_ended_.notify_all();
+  };
+  if (!parts_.journal) {
+    parts_.database.spine().submit(std::move(action.content), done);
+    return;
+  }
+  auto notes = notes_.of(planner_, action.content);
+  auto both = std::make_shared<JournaledCommit>(*parts_.journal, std::move(notes), done);
+  both->begin();
+  parts_.database.spine().submit(std::move(action.content), [both](core::BatchFate fate) {
+    both->committed(std::move(fate));
   });
 }
 

@@ -5,6 +5,7 @@
 //   reader    reads open runs and deliverables; hands sends over whose definition was not at hand
 //   changes   waits for changed jobs and requested runs; reads the shards that were granted
 //   leases    heartbeats, where leases end (scheduler/lease_holder)
+//   journal, memory   the journal's loops, where there is one (scheduler/journal)
 // The store's writer and the deliverer call back into the inbox.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "runtime/metrics.h"
 #include "runtime/vault.h"
 #include "scheduler/job_compiler.h"
+#include "scheduler/journal.h"
 #include "store/database.h"
 
 namespace cronally::scheduler {
@@ -38,6 +40,7 @@ struct DriverParts {
   const runtime::Clock& clock;
   runtime::Health& health;
   runtime::Metrics& metrics;
+  Journal* journal = nullptr;  // where the store can forget what it committed
 };
 
 class Driver {

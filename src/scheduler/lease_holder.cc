@@ -11,8 +11,8 @@ namespace cronally::scheduler {
 namespace log = runtime::log;
 
 LeaseHolder::LeaseHolder(NodeId node, Duration ttl, store::Spine& spine,
-                         const runtime::Clock& clock, Inbox& inbox)
-    : spine_(spine), clock_(clock), inbox_(inbox), keeper_(node, ttl) {}
+                         const runtime::Clock& clock, Inbox& inbox, Journal* journal)
+    : spine_(spine), clock_(clock), inbox_(inbox), journal_(journal), keeper_(node, ttl) {}
 
 void LeaseHolder::beat() {
   core::Heartbeat said;
@@ -22,6 +22,7 @@ void LeaseHolder::beat() {
     asked = clock_.steady();
     said = keeper_.heartbeat(asked);
   }
+  if (journal_) journal_->tell(said);
   core::HeartbeatAnswer answer;
   try {
     answer = spine_.heartbeat(said);
@@ -30,6 +31,7 @@ void LeaseHolder::beat() {
     keeper_.gave_up(clock_.steady());
     throw;
   }
+  if (journal_) journal_->heard(answer);
   std::lock_guard lock(mutex_);
   const SteadyInstant now = clock_.steady();
   endless_ = answer.endless;

@@ -18,6 +18,7 @@
 #include "core/lease_keeper.h"
 #include "runtime/clock.h"
 #include "scheduler/inbox.h"
+#include "scheduler/journal.h"
 #include "store/database.h"
 
 namespace cronally::scheduler {
@@ -30,9 +31,9 @@ class LeaseHolder {
     Instant at;  // by the store's clock
   };
 
-  // All outlive it.
+  // All outlive it. `journal`: tells the store what this node remembers; null where there is none.
   LeaseHolder(NodeId node, Duration ttl, store::Spine& spine, const runtime::Clock& clock,
-              Inbox& inbox);
+              Inbox& inbox, Journal* journal = nullptr);
 
   // One heartbeat: blocks, throws Unavailable. What was lost or asked for is posted; what was
   // granted waits for take_granted().
@@ -68,6 +69,7 @@ class LeaseHolder {
   store::Spine& spine_;
   const runtime::Clock& clock_;
   Inbox& inbox_;
+  Journal* const journal_;
   mutable std::mutex mutex_;
   std::condition_variable_any hurried_;
   bool hurry_ = false;

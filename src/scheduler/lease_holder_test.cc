@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "runtime/clock_manual.h"
+#include "scheduler/fake_spine_test.h"
 
 namespace cronally::scheduler {
 namespace {
@@ -12,47 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Instant noon = instant_from_us(1'780'000'000'000'000);
-
-// A store of which only heartbeats are asked.
-class FakeSpine final : public store::Spine {
- public:
-  explicit FakeSpine(runtime::ManualClock& clock) : clock_(clock) {}
-
-  core::HeartbeatAnswer heartbeat(const core::Heartbeat& heartbeat) override {
-    said = heartbeat;
-    clock_.advance(took);
-    if (away) throw Unavailable("the database is away");
-    return answer;
-  }
-  void release(NodeId, const core::Release&) override {}
-  store::ShardsRead read_shards(
-      const ShardSet&, const std::function<void(std::vector<store::JobPlan>&&)>&) override {
-    return {};
-  }
-  void submit(core::Batch, std::function<void(core::BatchFate)>) override {}
-  std::vector<core::OpenRun> read_open_runs(const ShardSet&, Instant, std::size_t) override {
-    return {};
-  }
-  store::Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>&,
-                                  Duration) override {
-    return {};
-  }
-  void interrupt_waits() override {}
-  std::vector<std::shared_ptr<const store::Deliverable>> read_deliverables(
-      const std::vector<std::pair<JobNo, Revision>>&) override {
-    return {};
-  }
-  std::vector<UncountedSpan> uncounted_spans(std::size_t) override { return {}; }
-  void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) override {}
-
-  core::Heartbeat said;
-  core::HeartbeatAnswer answer;
-  Duration took = 2ms;
-  bool away = false;
-
- private:
-  runtime::ManualClock& clock_;
-};
 
 class Holder : public ::testing::Test {
  protected:

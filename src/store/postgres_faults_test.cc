@@ -261,17 +261,22 @@ TEST_P(PostgresFaults, ADayThatSomebodyReadsIsDroppedLater) {
 
 TEST_P(PostgresFaults, APromotionRaisesTheGenerationByItsTimelines) {
   const auto generation = [](Fence fence) { return fence.value >> 36; };
+  const auto acquire_after_quiet = [&] {
+    EXPECT_THAT(spine().heartbeat({.node = node}).granted, IsEmpty()) << "it is quiet";
+    world->clock().advance(core::quiet_min);
+    acquire();
+  };
   const auto before = generation(fence);
   acquire();
   EXPECT_EQ(generation(fence), before) << "the same server on the same timeline";
   sql().execute("UPDATE cronally.fence_source SET timeline = timeline - 3");
-  acquire();
+  acquire_after_quiet();
   EXPECT_EQ(generation(fence), before + 3);
   sql().execute("UPDATE cronally.fence_source SET timeline = timeline + 1");
-  acquire();
+  acquire_after_quiet();
   EXPECT_EQ(generation(fence), before + 3 + 256) << "its timeline fell";
   sql().execute("UPDATE cronally.fence_source SET system = system + 1");
-  acquire();
+  acquire_after_quiet();
   EXPECT_EQ(generation(fence), before + 3 + 512) << "another cluster altogether";
 }
 

@@ -42,8 +42,7 @@ class PostgresCluster {
   }
 
   ~PostgresCluster() {
-    ::kill(server_, SIGQUIT);  // at once: nothing of it is kept
-    ::waitpid(server_, nullptr, 0);
+    end_server(SIGQUIT);  // at once: nothing of it is kept
     std::error_code ignored;
     std::filesystem::remove_all(directory_, ignored);
   }
@@ -76,6 +75,29 @@ class PostgresCluster {
     const auto path = directory_ / name;
     std::ofstream(path) << text;
     return path.string();
+  }
+
+  // Stops the server in good order, keeps a copy of its files, and starts it again.
+  void save() {
+    end_server(SIGINT);
+    std::filesystem::remove_all(directory_ / "saved");
+    copy_files("data", "saved");
+    start_server();
+  }
+  // Kills the server, puts the saved files back in the place of its own, and starts it: on the same
+  // timeline, or as a standby that is promoted, on a new one. What was committed since is
+  // forgotten.
+  void put_back(bool promoted) {
+    end_server(SIGQUIT);
+    std::filesystem::remove_all(directory_ / "data");
+    copy_files("saved", "data");
+    if (promoted) {
+      const auto signal = directory_ / "data" / "standby.signal";
+      std::ofstream{signal};
+      own(signal);
+    }
+    start_server();
+    if (promoted) connect("postgres").execute("SELECT pg_promote(true, 30)");
   }
 
   // A new database, empty or a copy; it stays until the program ends.
@@ -114,30 +136,54 @@ class PostgresCluster {
     int status = 0;
     CHECK(::waitpid(initdb, &status, 0) == initdb && status == 0, "initdb makes a cluster");
     port_ = 20'000 + ::getpid() % 20'000;
-    std::vector<std::string> server{(programs / "postgres").string(),
-                                    "-D",
-                                    data,
-                                    "-k",
-                                    directory_.string(),
-                                    "-p",
-                                    std::to_string(port_),
-                                    "-c",
-                                    "listen_addresses=127.0.0.1",
-                                    "-c",
-                                    "max_connections=200",
-                                    "-c",
-                                    "log_min_messages=fatal"};
-    server.insert(server.end(), settings.begin(), settings.end());
-    server_ = run(server);
+    words_ = {(programs / "postgres").string(),
+              "-D",
+              data,
+              "-k",
+              directory_.string(),
+              "-p",
+              std::to_string(port_),
+              "-c",
+              "listen_addresses=127.0.0.1",
+              "-c",
+              "max_connections=200",
+              "-c",
+              "log_min_messages=fatal"};
+    words_.insert(words_.end(), settings.begin(), settings.end());
+    start_server();
+  }
+
+  void start_server() {
+    server_ = run(words_);
     for (int tries = 0; tries < 300; ++tries) {
       try {
-        connect("postgres");
+        auto any = options("postgres");
+        any.address += "?target_session_attrs=any";  // a standby too
+        store::postgres::Connection{any};
         return;
       } catch (const store::postgres::PgError&) {
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
       }
     }
     CHECK(false, "the PostgreSQL server of the tests starts within 30 s");
+  }
+
+  void end_server(int signal) {
+    ::kill(server_, signal);
+    ::waitpid(server_, nullptr, 0);
+  }
+
+  // As the user of the server.
+  void copy_files(const std::string& from, const std::string& to) {
+    const pid_t copy =
+        run({"/bin/cp", "-a", (directory_ / from).string(), (directory_ / to).string()});
+    int status = 0;
+    CHECK(::waitpid(copy, &status, 0) == copy && status == 0, "a cluster's files are copied");
+  }
+  static void own(const std::filesystem::path& path) {
+    if (const auto* user = unprivileged()) {
+      CHECK(::chown(path.c_str(), user->pw_uid, user->pw_gid) == 0, "root gives its file away");
+    }
   }
 
   static const passwd* unprivileged() { return ::getuid() == 0 ? ::getpwnam("postgres") : nullptr; }
@@ -160,6 +206,7 @@ class PostgresCluster {
 
   std::filesystem::path directory_;
   int port_ = 0;
+  std::vector<std::string> words_;  // of the server's command line
   pid_t server_ = 0;
   int databases_ = 0;
 };

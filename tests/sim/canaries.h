@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/canary.h"
+#include "tests/sim/world.h"
 
 namespace cronally::sim {
 
@@ -15,12 +15,14 @@ struct CanaryKind {
   std::string caught_by;  // the promise whose check must object
   std::function<std::unique_ptr<Canary>()> make;
   std::uint64_t first = 1;  // the world from which the short set looks: some need rare moments
+  World::Forgets forgets = World::Forgets::no;
 };
 
 // canaries_lone.cc: mistakes that one node shows; canaries_cluster.cc: those that need several.
 const std::vector<CanaryKind>& canaries();
 std::vector<CanaryKind> lone_canaries();
 std::vector<CanaryKind> cluster_canaries();
+std::vector<CanaryKind> forgetful_canaries();
 
 template <class T>
 std::unique_ptr<Canary> make_canary() {

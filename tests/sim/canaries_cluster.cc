@@ -2,6 +2,7 @@
 #include <set>
 
 #include "tests/sim/canaries.h"
+#include "tests/sim/world.h"
 
 namespace cronally::sim {
 namespace {
@@ -122,7 +123,17 @@ class ShardsUnread final : public Canary {
   int seen_ = 0;
 };
 
+// Lets the store forget, and puts nothing back.
+class JournalNotRead final : public Canary {
+ public:
+  bool reads_no_journal() const override { return true; }
+};
+
 }  // namespace
+
+std::vector<CanaryKind> forgetful_canaries() {
+  return {{"journal not read", "P1", make_canary<JournalNotRead>, 1, World::Forgets::yes}};
+}
 
 std::vector<CanaryKind> cluster_canaries() {
   return {

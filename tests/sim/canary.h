@@ -22,6 +22,8 @@ class Canary {
   virtual bool trusts_for_ever() const { return false; }
   // Give shards back as soon as they are asked for, and tell the machine nothing.
   virtual bool releases_at_once() const { return false; }
+  // Forget, like the store, what was sent.
+  virtual bool reads_no_journal() const { return false; }
   // Hear nothing of shards that are lost; requests alone are stopped.
   virtual bool deaf_to_losses() const { return false; }
 };

@@ -86,6 +86,27 @@ class ModelStore final : public store::Spine, public store::Jobs {
   void grant_old_fences() { grant_old_fences_ = true; }
   void acknowledge_early() { acknowledge_early_ = true; }
 
+  // What is forgotten when an older one is put back: all but jobs, which no node remembers. As of
+  // another server, promoted from a standby.
+  struct Memory {
+    std::vector<ShardRecord> shards;
+    std::map<RunNo, RunRecord> runs;
+    std::set<RunNo> open;
+    std::map<RunId, RunNo> run_ids;
+    std::map<std::pair<JobNo, Instant>, RunNo> scheduled;
+    std::vector<SkipRecord> spans;
+    std::map<NodeId, core::NodeRow> living;
+    std::map<JobNo, Revision> planned;
+    std::int64_t generation = 0;
+  };
+  Memory memory() const;
+  void put_back(const Memory& before);
+  // It forgot, and not every node may have heard of it.
+  bool unnoticed() const { return unnoticed_; }
+  bool doubted() const { return unnoticed_ || clock_().wall < quiet_.until; }
+  // Also one that was forgotten and never put back: as it was known last.
+  const RunRecord* find_ever(const RunId& id) const;
+
   // Applies a whole batch; never unknown.
   core::BatchFate apply(const core::Batch& batch);
   // What wait_for_changes tells; runs are told again each time.
@@ -113,6 +134,7 @@ class ModelStore final : public store::Spine, public store::Jobs {
   using store::Spine::read_shards;
   core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
   void release(NodeId node, const core::Release& what) override;
+  std::vector<core::PutBack> reassert(const std::vector<core::RememberedRun>& runs) override;
   store::ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
@@ -161,6 +183,9 @@ class ModelStore final : public store::Spine, public store::Jobs {
   // model_store_leases.cc
   bool holds_all(const core::Heartbeat& said) const;
   void free(ShardNo no);
+  bool is_quiet(const core::Heartbeat& said, core::HeartbeatAnswer& answer);
+  core::PutBack reassert(const core::RememberedRun& known);
+  void insert(const core::RememberedRun& known, const JobRecord& job);
   ShardRecord& record(ShardNo no) { return shards_.at(static_cast<std::size_t>(no.value)); }
 
   // model_store.cc
@@ -199,6 +224,10 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::map<std::string, std::pair<std::string, std::string>> idempotent_;  // digest, answer
   std::map<JobNo, std::map<Revision, std::shared_ptr<const store::Deliverable>>> deliverables_;
   std::int64_t counter_ = 0;  // fences
+  std::int64_t generation_ = 1;
+  bool unnoticed_ = false;  // that it forgot
+  core::Quiet quiet_{};
+  std::map<RunId, RunRecord> forgotten_;
   std::int64_t last_job_ = 0;
   std::int64_t last_run_ = 0;
   std::int64_t stale_writes_ = 0;

@@ -5,6 +5,7 @@
 //   node.cc           the process: its birth and end, its clock, the machine's steps
 //   node_leases.cc    heartbeats, shards that come and go, drains
 //   node_store.cc     batches, reads and changes, and the way to the store
+//   node_memory.cc    the journal, and what is put back from it
 //   node_requests.cc  requests, from Send to AttemptEnded
 //
 // A frozen process does nothing until it thaws; then everything that waited happens at once, in
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "core/cluster_time.h"
+#include "core/journal_notes.h"
 #include "core/lease_keeper.h"
 #include "core/planner.h"
 #include "store/database.h"
@@ -79,6 +81,10 @@ class Node {
     std::optional<Instant> wake_at;
     std::uint64_t wakes = 0;
     std::uint64_t beats = 0;
+    core::JournalNotes notes;
+    std::int64_t generation = 0;  // of the store, as last heard
+    bool putting_back = false;
+    Instant quiet_until{};
     Duration applied_until{};  // batches are applied in the order of their submission
     std::map<RequestKey, Request> requests;
   };
@@ -113,6 +119,13 @@ class Node {
   void perform(core::Drained&);
   void end_drained();
 
+  // node_memory.cc
+  core::BatchNotes note(const core::Batch& batch);
+  void follow(const core::BatchNotes& notes, const core::BatchFate& fate);
+  void tell_memory(core::Heartbeat& said) const;
+  void hear_memory(const core::HeartbeatAnswer& answer);
+  void put_back();
+
   // node_store.cc
   bool is_cut() const;
   Duration draw_way();
@@ -144,6 +157,7 @@ class Node {
 
   std::unique_ptr<Process> process_;  // null: down
   std::uint64_t number_ = 0;          // of the process
+  std::string journal_;               // the host's file
   Duration frozen_until_{};
   Duration cut_from_{};  // slow until then
   Duration cut_until_{};

@@ -58,6 +58,7 @@ void Node::perform(core::Commit& action) {
   const bool early = world_.canary && world_.canary->confirms_early();
   if (early) confirm_early(action);
   if (world_.canary) world_.canary->on_commit(*content);
+  const auto notes = std::make_shared<core::BatchNotes>(note(*content));
   const bool refused = world_.faulty() && dice.chance(0.004);
   const bool cut = is_cut();
   const bool doubtful = cut || (world_.faulty() && dice.chance(0.02));
@@ -85,8 +86,9 @@ void Node::perform(core::Commit& action) {
   if (early) return;
   const Duration way = dice.between(Duration{10us}, Duration{2ms});
   const Duration given_up = leased() ? dice.between(Duration{0}, Duration{5s}) : at;
-  later((doubtful ? given_up : at) + way, [this, fate, submitted, batch = action.batch] {
+  later((doubtful ? given_up : at) + way, [this, fate, notes, submitted, batch = action.batch] {
     const bool answered = !leased() || !is_cut();
+    if (answered) follow(*notes, *fate);
     tell_fate(batch, answered ? *fate : core::BatchUnknown{}, submitted);
   });
 }
@@ -121,21 +123,30 @@ void Node::say_batch(const core::Batch& batch, const core::BatchCommitted& commi
 
 void Node::perform(core::ReadOpenRuns& action) {
   auto event = std::make_shared<core::RunsRead>();
-  const auto apply = [this, event, action] {
+  const auto refused = std::make_shared<bool>(false);
+  const auto apply = [this, event, refused, action] {
     event->read = action.read;
     event->runs = world_.store.read_open_runs(action.shards, action.until, action.limit);
     event->complete = event->runs.size() < action.limit;
+    *refused = world_.store.unnoticed();
+  };
+  const auto again = [this, action] {
+    core::ReadOpenRuns once_more = action;
+    perform(once_more);
   };
   Duration slow{};
   auto& dice = world_.dice;
   if (world_.faulty() && dice.chance(0.05)) slow = dice.between(Duration{10ms}, Duration{1500ms});
   ask(
-      apply, [this, event, slow] { later(slow, [this, event] { step(*event); }); },
-      [this, action] {
-        core::ReadOpenRuns again = action;
-        perform(again);
+      apply,
+      [this, event, refused, again, slow] {
+        if (*refused) {
+          later(100ms, again);
+        } else {
+          later(slow, [this, event] { step(*event); });
+        }
       },
-      5s);
+      again, 5s);
 }
 
 void Node::told(Duration delay) {

@@ -12,7 +12,7 @@ const AccountNo account{1};
 
 void People::begin() {
   for (int i = 0; i < 14; ++i) create_job();
-  if (world_.scenario.kind != Kind::deaths) schedule_edit();
+  if (!world_.scenario.calm()) schedule_edit();
 }
 
 core::JobDefinition People::draw_definition() {

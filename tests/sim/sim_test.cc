@@ -46,6 +46,20 @@ TEST(Simulation, KeepsThePromisesInEveryWorld) {
       sum.freezes, sum.cuts, sum.drains, sum.handovers, sum.edits, sum.doubts);
 }
 
+// Nobody is sent twice what the store forgot.
+TEST(Simulation, KeepsThePromisesOverAStoreThatForgets) {
+  Counts sum;
+  for (std::uint64_t seed = first_seed; seed < first_seed + seeds / 4; ++seed) {
+    World world(seed, nullptr, World::Forgets::yes);
+    if (traced) world.trace();
+    for (const auto& objection : world.live()) ADD_FAILURE() << objection;
+    sum += world.counts();
+  }
+  EXPECT_GT(sum.forgotten, 0);
+  EXPECT_GT(sum.put_back, 0);
+  std::printf("it forgot %d times, %d runs were put back\n", sum.forgotten, sum.put_back);
+}
+
 // A world in which nothing happens would keep every promise.
 TEST(Simulation, MeetsWhatItIsAbout) {
   Counts sum;
@@ -87,7 +101,7 @@ TEST(Simulation, RepeatsItselfBySeed) {
 std::pair<std::uint64_t, std::string> catch_canary(const CanaryKind& kind) {
   for (std::uint64_t seed = only_canary == 0 ? kind.first : 1; seed <= tries; ++seed) {
     const auto canary = kind.make();
-    World world(seed, canary.get());
+    World world(seed, canary.get(), kind.forgets);
     for (const auto& objection : world.live()) {
       if (objection.find(": " + kind.caught_by + ":") != std::string::npos)
         return {seed, objection};

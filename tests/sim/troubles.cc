@@ -7,6 +7,10 @@ namespace cronally::sim {
 using namespace std::chrono_literals;
 
 void Troubles::begin() {
+  if (world_.scenario.forgets()) {
+    forget();
+    return;
+  }
   if (world_.scenario.kind == Kind::deaths) {
     one_at_a_time();
     return;
@@ -51,6 +55,22 @@ void Troubles::step_clock(Node&) {
   auto& dice = world_.dice;
   world_.step_clock(dice.chance(0.5) ? dice.between(Duration{500ms}, Duration{100s})
                                      : -dice.between(Duration{500ms}, Duration{20s}));
+}
+
+// The store is as it was a moment before: less than a moment that no journal holds.
+void Troubles::forget() {
+  auto& dice = world_.dice;
+  world_.after(dice.between(Duration{12s}, Duration{45s}), [this] {
+    if (!world_.troubled()) return;
+    const auto before = std::make_shared<ModelStore::Memory>(world_.store.memory());
+    const Duration lost = world_.dice.between(Duration{5ms}, Duration{6s});
+    world_.after(lost, [this, before] {
+      ++world_.counted.forgotten;
+      if (world_.traced()) world_.say("the store forgets");
+      world_.store.put_back(*before);
+      forget();
+    });
+  });
 }
 
 // The bound of P7 is for one death: the next trouble waits until the shards are at home again.

@@ -22,6 +22,7 @@ class Troubles {
   void cut(Node& node);
   void step_clock(Node& node);
   void one_at_a_time();
+  void forget();
 
   World& world_;
 };

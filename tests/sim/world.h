@@ -38,7 +38,8 @@ class World {
   Duration unsettled_until_{};
 
  public:
-  World(std::uint64_t seed, Canary* canary);
+  enum class Forgets : std::uint8_t { no, yes };
+  World(std::uint64_t seed, Canary* canary, Forgets forgets = Forgets::no);
   // Lives through it all and returns what the checks object to; stops at the first few objections.
   std::vector<std::string> live();
   // Prints what happens, line by line, to the standard output.
@@ -55,7 +56,7 @@ class World {
   Instant wall() const { return base_ + time_ + clock_offset_; }  // the store's clock
   bool troubled() const { return time_ < Scenario::busy_time; }
   // Faults of store, network and receiver; in a world of deaths alone there are none.
-  bool faulty() const { return troubled() && scenario.kind != Kind::deaths; }
+  bool faulty() const { return troubled() && !scenario.calm(); }
   bool traced() const { return traced_; }
   void say(const std::string& line) const;
   void after(Duration delay, std::function<void()> act);

@@ -1,10 +1,13 @@
 #include "store/postgres/leases.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "core/journal.h"
+#include "runtime/log.h"
 
 namespace cronally::store::postgres {
 
@@ -57,6 +60,15 @@ core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
 void Leases::decide(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer) {
   const auto rows = db.run({{"leases_lock"}, {"clock_read"}, {"nodes_read"}, {"leases_read"}});
   answer.at = rows[1][0].instant(0);
+  // Who has yet to put back what was forgotten is granted nothing, and nobody while it is quiet.
+  const bool remembers = judge(db, said, answer);
+  if (!remembers || answer.quiet_until > answer.at) {
+    Params alive;
+    alive.add(said.node).add(said.draining).add(answer.at + said.ttl);
+    db.run("node_write", std::move(alive));
+    answer.lacking = 1;
+    return;
+  }
   std::vector<core::NodeRow> nodes;
   for (const Row row : rows[2]) {
     nodes.push_back({.node = {row.uuid(0)}, .draining = row.flag(1), .ends = row.instant(2)});
@@ -79,6 +91,54 @@ void Leases::decide(Connection& db, const core::Heartbeat& said, core::Heartbeat
   if (!decided.take.empty()) take(db, said, decided, answer);
   answer.kept = std::move(decided.kept);
   answer.asked = std::move(decided.asked);
+}
+
+// Whether this database was put back in time: then the generation rises, nobody holds anything, and
+// it is quiet. False: the node has to look at its journal first.
+bool Leases::judge(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer) {
+  const bool knows = !said.cursors.empty();
+  std::vector<Call> calls{{"memory_read"}};
+  if (knows) {
+    Numbers shards, cursors;
+    for (const auto& [shard, cursor] : said.cursors) {
+      shards.add(shard);
+      cursors.add(cursor);
+    }
+    calls.push_back({"cursors_behind", std::move(Params().add(shards).add(cursors))});
+  }
+  const auto rows = db.run(std::move(calls));
+  const Row row = rows[0][0];
+  const core::ServerMark stored{row.integer(1), row.integer(2)};
+  const core::ServerMark now{row.integer(3), row.integer(4)};
+  const bool behind = knows && rows[1][0].integer(0) > 0;
+  answer.generation = row.integer(0);
+  answer.quiet_until = row.instant(6);
+  const auto rise = core::judge_memory(stored, now, answer.generation, said.generation, behind);
+  if (rise > 0) {
+    revoke(db, now, rise, said.ttl, answer);
+  } else if (answer.quiet_until > answer.at) {
+    const Instant until = core::quiet_until({row.instant(5), answer.quiet_until}, said.ttl,
+                                            said.putting_back, answer.at);
+    if (until > answer.quiet_until) db.run("quiet_prolong", std::move(Params().add(until)));
+    answer.quiet_until = until;
+  }
+  return !said.putting_back && (said.generation == 0 || said.generation == answer.generation);
+}
+
+void Leases::revoke(Connection& db, const core::ServerMark& now, std::int64_t rise, Duration ttl,
+                    core::HeartbeatAnswer& answer) {
+  answer.quiet_until = core::quiet_until({answer.at, answer.at}, ttl, false, answer.at);
+  Params raise;
+  raise.add(rise).add(now.system).add(now.timeline).add(answer.at).add(answer.quiet_until);
+  const auto raised = db.run("generation_raise", std::move(raise));
+  const auto before = answer.generation;
+  answer.generation = raised[0].integer(0);
+  db.run({{"run_blocks_skip"}, {"leases_revoke", std::move(Params().add(raised[0].integer(1)))}});
+  runtime::log::warning(
+      "store",
+      "the database was put back in time, or another server took over: what was committed last "
+      "may be forgotten. Nobody claims until the nodes have put back what they remember",
+      {{"generation", answer.generation}, {"generation_before", before}});
 }
 
 void Leases::take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,

@@ -5,11 +5,14 @@
 // (who holds what under which fence). A lease ends with its holder's life: keeping 64 of them is
 // one row. A shard that a batch is being written for is not taken; where its writer is frozen, the
 // server ends that transaction after a second.
+//
+// Here it is noticed, too, that the database was put back in time (docs/design/journal.md).
 #pragma once
 
 #include <memory>
 #include <mutex>
 
+#include "core/journal.h"
 #include "core/lease.h"
 #include "store/postgres/connection.h"
 
@@ -29,6 +32,9 @@ class Leases {
   template <class Work>
   void in_transaction(Work work);
   static void decide(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer);
+  static bool judge(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer);
+  static void revoke(Connection& db, const core::ServerMark& now, std::int64_t rise, Duration ttl,
+                     core::HeartbeatAnswer& answer);
   static void take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,
                    core::HeartbeatAnswer& answer);
 

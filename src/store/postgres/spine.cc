@@ -8,6 +8,7 @@
 
 #include "runtime/log.h"
 #include "store/postgres/batch_writer.h"
+#include "store/postgres/reassert.h"
 #include "store/postgres/rows.h"
 
 namespace cronally::store::postgres {
@@ -19,6 +20,9 @@ constexpr auto not_owed = std::numeric_limits<std::int64_t>::min();
 
 // Plans read in one exchange: a million side by side would be half a gigabyte.
 constexpr std::int64_t plans_per_read = 10'000;
+
+// Runs that are looked for, or written, in one exchange.
+constexpr std::size_t remembered_per_exchange = 1'000;
 
 bool has(const ShardSet& shards, ShardNo shard) {
   return shards.test(static_cast<std::size_t>(shard.value));
@@ -36,6 +40,15 @@ core::OpenRun open_run(const Row& row) {
   auto run = open_run_row(row);
   run.left_until = row.instant(15);
   return run;
+}
+
+// Rows of a server that has forgotten would show runs as not sent that were: who owns their shards
+// may not act on them.
+void need_judged(const Rows& rows) {
+  if (rows[0].flag(0)) return;
+  throw Unavailable(
+      "another database server took over, or the database was put back in time; what is forgotten "
+      "is looked for first");
 }
 
 core::BatchRefused refusal(const std::exception_ptr& error) {
@@ -132,10 +145,10 @@ std::vector<core::OpenRun> PostgresSpine::read_open_runs(const ShardSet& shards,
   return engine_.readers.read([&](Connection& db) {
     Params params;
     params.add(numbers_of(shards)).add(until).add(static_cast<std::int64_t>(limit)).add(not_owed);
+    const auto rows = db.run({{"memory_judged"}, {"open_runs_due", std::move(params)}});
+    need_judged(rows[0]);
     std::vector<core::OpenRun> runs;
-    for (const Row row : db.run("open_runs_due", std::move(params))) {
-      runs.push_back(open_run(row));
-    }
+    for (const Row row : rows[1]) runs.push_back(open_run(row));
     return runs;
   });
 }
@@ -172,6 +185,7 @@ Changes PostgresSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>&
       read_up_to[shard] = number;
     }
     Exchange exchange;
+    exchange.add("memory_judged", {}, need_judged);
     if (changed.size() > 0) {
       exchange.add("plans_changed", std::move(Params().add(changed).add(known_changes)),
                    [&](const Rows& rows) {
@@ -197,6 +211,36 @@ Changes PostgresSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>&
   requested_ = std::move(requested);
   requests_known_ = requests;
   return changes;
+}
+
+std::vector<core::PutBack> PostgresSpine::reassert(const std::vector<core::RememberedRun>& runs) {
+  using core::PutBack;
+  std::vector<PutBack> what;
+  for (std::size_t from = 0; from < runs.size(); from += remembered_per_exchange) {
+    const auto until = std::min(runs.size(), from + remembered_per_exchange);
+    const std::vector<core::RememberedRun> portion(
+        runs.begin() + static_cast<std::ptrdiff_t>(from),
+        runs.begin() + static_cast<std::ptrdiff_t>(until));
+    auto found = engine_.readers.read(
+        [&](Connection& db) { return look_back(db, portion, db.run("clock_read")[0].instant(0)); });
+    std::vector<core::RememberedRun> missing;
+    std::vector<std::size_t> places;
+    for (std::size_t at = 0; at < portion.size(); ++at) {
+      const bool to_write = found[at] == PutBack::inserted || found[at] == PutBack::raised ||
+                            found[at] == PutBack::ended;
+      if (!to_write) continue;
+      missing.push_back(portion[at]);
+      places.push_back(at);
+    }
+    if (!missing.empty()) {
+      std::vector<PutBack> written;
+      engine_.edits.write(
+          [&](Transaction& transaction) { written = put_back(transaction, missing); });
+      for (std::size_t i = 0; i < places.size(); ++i) found[places[i]] = written.at(i);
+    }
+    what.insert(what.end(), found.begin(), found.end());
+  }
+  return what;
 }
 
 std::vector<std::shared_ptr<const Deliverable>> PostgresSpine::read_deliverables(

@@ -19,6 +19,7 @@ class PostgresSpine : public Spine {
   void release(NodeId node, const core::Release& what) override {
     engine_.leases.release(node, what);
   }
+  std::vector<core::PutBack> reassert(const std::vector<core::RememberedRun>& runs) override;
   using Spine::read_shards;
   ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;

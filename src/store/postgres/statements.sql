@@ -71,15 +71,41 @@ SELECT boot, last_commit, last_steady FROM commit_clock;
 DELETE FROM commit_clock
 WHERE last_commit < (SELECT max(last_commit) FROM commit_clock) - 86400000000;
 
--- Of a server that was put back in time the generation grows by more than it can have fallen: by the
--- timelines that were begun since, or by 256 where that cannot be told (DESIGN's rule for fences).
 -- name: fence_next
-UPDATE fence_source f SET counter = f.counter + 1, timeline = now.timeline, system = now.system,
-                          generation = f.generation +
-                            CASE WHEN now.system <> f.system OR now.timeline < f.timeline THEN 256
-                                 ELSE now.timeline - f.timeline END
-FROM server_identity() AS now WHERE f.one = 1
-RETURNING f.generation * (1::bigint << 36) + f.counter;
+UPDATE fence_source SET counter = counter + 1 WHERE one = 1
+RETURNING generation * (1::bigint << 36) + counter;
+
+-- The server as it was when the generation was last judged, and as it is.
+-- name: memory_read
+SELECT f.generation, f.system, f.timeline, now.system, now.timeline, f.quiet_since, f.quiet_until
+FROM fence_source f, server_identity() AS now WHERE f.one = 1;
+
+-- Whether the server is the one that the generation was judged on. If not, the next heartbeat does.
+-- name: memory_judged
+SELECT f.system = now.system AND f.timeline = now.timeline
+FROM fence_source f, server_identity() AS now WHERE f.one = 1;
+
+-- name: cursors_behind
+SELECT count(*)
+FROM unnest($1::bigint[], $2::bigint[]) AS k (shard, cursor) JOIN shard s USING (shard)
+WHERE s.cursor < k.cursor;
+
+-- name: generation_raise
+UPDATE fence_source SET generation = generation + $1, counter = counter + 1, system = $2,
+                        timeline = $3, quiet_since = $4, quiet_until = $5
+WHERE one = 1
+RETURNING generation, generation * (1::bigint << 36) + counter;
+
+-- Past every block that may have been given and forgotten (65,536 runs each).
+-- name: run_blocks_skip
+SELECT setval('run_block', last_value + 1024) FROM run_block;
+
+-- name: quiet_prolong
+UPDATE fence_source SET quiet_until = greatest(quiet_until, $1) WHERE one = 1;
+
+-- Nobody's, under a fence that no batch carries.
+-- name: leases_revoke
+UPDATE shard_lease SET holder = NULL, fence = $1;
 
 -- name: lease_insert
 INSERT INTO lease (fence, node, taken_at) VALUES ($1, $2, $3);
@@ -130,10 +156,12 @@ WHERE o.run_no = r.run_no AND o.fence = r.fence AND o.attempt = r.attempt;
 SELECT s.shard, s.cursor, c.change, s.seen, t.last
 FROM shard s JOIN shard_change c USING (shard) JOIN shard_tally t USING (shard) ORDER BY s.shard;
 
--- Whether the owner has seen the change, or there is none: who comes next begins with it.
+-- Whether the owner has seen the change, or there is none: who comes next begins with it. While it is
+-- quiet, an owner may not have heard yet that it is none.
 -- name: shard_seen
-SELECT s.seen >= $2 OR coalesce(n.ends, 0) <= clock_us()
+SELECT s.seen >= $2 OR greatest(coalesce(n.ends, 0), f.quiet_until) <= clock_us()
 FROM shard s JOIN shard_lease l USING (shard) LEFT JOIN node n ON n.node = l.holder
+     CROSS JOIN fence_source f
 WHERE s.shard = $1;
 
 -- name: shards_lock
@@ -397,6 +425,106 @@ ORDER BY due, run_no;
 -- name: requested_any
 SELECT 1 FROM shard s JOIN run_open o ON o.shard = s.shard AND o.send_at = -9223372036854775808
 LIMIT 1;
+
+-- ---- what was forgotten ------------------------------------------------------------------------
+
+-- For each run that a node remembers: its job, and the run that holds its occurrence. Runs on request
+-- have no occurrence but their own.
+-- name: reassert_find
+SELECT c.place, j.job_no, j.shard, j.revision, r.run_no, r.id, r.verdict IS NOT NULL,
+       o.state, coalesce(o.attempt, r.attempt), coalesce(o.fence, r.fence)
+FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[])
+       AS c (place, job, id, due, kind)
+     LEFT JOIN job j ON j.id = c.job
+     LEFT JOIN LATERAL (
+       SELECT s.* FROM run s
+       WHERE c.kind = 0 AND s.job_no = j.job_no AND s.due = c.due AND s.key = ''
+       UNION ALL
+       SELECT s.* FROM run s WHERE c.kind <> 0 AND s.due = c.due AND s.id = c.id
+     ) r ON true
+     LEFT JOIN run_open o ON o.run_no = r.run_no;
+
+-- name: run_oldest
+SELECT min(due) FROM run;
+
+-- name: reassert_insert
+WITH c AS (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[],
+                       $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::bigint[],
+                       $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+                       $16::bigint[], $17::bigint[], $18::bigint[])
+    AS c (run_no, due, id, job_no, shard, revision, kind, key, scheduled_at, state, fence, attempt,
+          send_at, failures, unknowns, first_attempt_at, verdict, reason)
+), made AS (
+  INSERT INTO run (run_no, due, id, job_no, shard, revision, kind, key, scheduled_at, verdict,
+                   reason, fence, attempt, ended_at)
+  SELECT run_no, due, id, job_no, shard, revision, kind, key, scheduled_at, verdict, reason, fence,
+         attempt, CASE WHEN verdict IS NOT NULL THEN $19 END FROM c
+  ON CONFLICT (job_no, due, key) DO NOTHING
+  RETURNING run_no
+), whole AS (
+  SELECT c.* FROM made JOIN c USING (run_no)
+), opened AS (
+  INSERT INTO run_open (run_no, due, id, job_no, shard, revision, kind, scheduled_at, state, fence,
+                        attempt, send_at, failures, unknowns, first_attempt_at)
+  SELECT run_no, due, id, job_no, shard, revision, kind, scheduled_at, state, fence, attempt,
+         send_at, failures, unknowns, first_attempt_at FROM whole WHERE verdict IS NULL
+), keyed AS (
+  INSERT INTO occurrence_key (job_no, key, run_no, due)
+  SELECT job_no, key, run_no, due FROM whole WHERE key <> ''
+  ON CONFLICT DO NOTHING
+), told AS (
+  INSERT INTO notice (account_no, run_id, at)
+  SELECT a.account_no, w.id, $19
+  FROM whole w JOIN job j USING (job_no) JOIN account a USING (account_no)
+  WHERE w.verdict IN (1, 2) AND a.webhook_url IS NOT NULL
+)
+SELECT run_no FROM made;
+
+-- name: reassert_raise
+UPDATE run_open o SET state = greatest(o.state, c.state), fence = c.fence, attempt = c.attempt,
+                      send_at = c.send_at, failures = greatest(o.failures, c.failures),
+                      unknowns = greatest(o.unknowns, c.unknowns),
+                      first_attempt_at = coalesce(o.first_attempt_at, c.first_attempt_at)
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+            $7::bigint[], $8::bigint[])
+       AS c (run_no, state, fence, attempt, send_at, failures, unknowns, first_attempt_at)
+WHERE o.run_no = c.run_no AND o.fence <= c.fence AND o.attempt <= c.attempt
+RETURNING o.run_no;
+
+-- name: reassert_end
+WITH c AS (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+                AS c (run_no, fence, attempt, verdict, reason)
+), ended AS (
+  DELETE FROM run_open o USING c
+  WHERE o.run_no = c.run_no AND o.fence <= c.fence AND o.attempt <= c.attempt
+  RETURNING o.run_no, o.due, o.id, o.job_no, c.fence, c.attempt, c.verdict, c.reason
+), written AS (
+  UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
+                   ended_at = $6
+  FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due
+), told AS (
+  INSERT INTO notice (account_no, run_id, at)
+  SELECT a.account_no, e.id, $6
+  FROM ended e JOIN job j USING (job_no) JOIN account a USING (account_no)
+  WHERE e.verdict IN (1, 2) AND a.webhook_url IS NOT NULL
+)
+SELECT run_no FROM ended;
+
+-- name: reassert_attempts
+INSERT INTO attempt (run_no, number, revision, fence, fate, status, first_byte_at, ended_at, error,
+                     response)
+SELECT a.*, $9, ''
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+            $7::bigint[], $8::bigint[]) AS a
+ON CONFLICT (run_no, number) DO NOTHING;
+
+-- Attempts name the node of their fence.
+-- name: reassert_leases
+INSERT INTO lease (fence, node, taken_at)
+SELECT DISTINCT ON (fence) fence, node, $3::bigint FROM unnest($1::bigint[], $2::uuid[]) AS l (fence, node)
+ON CONFLICT DO NOTHING;
 
 -- ---- deliveries --------------------------------------------------------------------------------
 

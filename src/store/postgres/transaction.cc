@@ -33,7 +33,9 @@ Params& DueBounds::add_to(Params& params) const { return params.add(from).add(un
 
 RunNo RunNumbers::next(Connection& db, Instant due) {
   if (next_ == end_) {
-    next_ = db.run("run_block_next")[0].integer(0) << block_shift;
+    const std::int64_t before = end_;
+    do next_ = db.run("run_block_next")[0].integer(0) << block_shift;
+    while (next_ < before);
     end_ = next_ + (std::int64_t{1} << block_shift);
   }
   constexpr std::int64_t low_bits = (std::int64_t{1} << run_day_shift) - 1;

@@ -37,6 +37,10 @@ struct DueBounds {
 class RunNumbers {
  public:
   RunNo next(Connection& db, Instant due);
+  // After a connection is lost: a server that was put back in time gives blocks once more, and this
+  // process may have runs of them under way. The rest of the block is left, and none is taken that
+  // is not newer.
+  void leave_block() { next_ = end_; }
 
  private:
   std::int64_t next_ = 0;

@@ -224,7 +224,11 @@ void Writer::roll_back() {
   }
 }
 
-void Writer::connect() { db_ = std::make_unique<Connection>(options_.connection); }
+void Writer::connect() {
+  db_ = std::make_unique<Connection>(options_.connection);
+  numbers_.leave_block();
+  days_.clear();
+}
 
 // True: the group is committed already, by a try whose fate was not known.
 bool Writer::begin(const Uuid& mark) {

@@ -1,0 +1,102 @@
+// The node's journal: records of its batches go into a log beside the commits, and come out of it
+// when the database has forgotten (docs/design/journal.md). What is written and what is put back is
+// decided in core/journal and core/journal_notes; here it gets a file, threads and a store.
+//
+// Two loops, run by whoever owns this:
+//   run_log     writes and syncs
+//   run_memory  waits until the database is known to have forgotten, and puts back
+// The rest may be called from any thread.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/journal.h"
+#include "core/journal_notes.h"
+#include "core/lease.h"
+#include "runtime/append_log.h"
+#include "runtime/clock.h"
+#include "runtime/health.h"
+#include "runtime/metrics.h"
+#include "store/database.h"
+
+namespace cronally::scheduler {
+
+class Journal {
+ public:
+  struct Parts {
+    store::Spine& spine;
+    const runtime::Clock& clock;
+    runtime::Health& health;
+    runtime::Metrics& metrics;
+  };
+
+  // All parts outlive it. The log's directory is as its options say.
+  Journal(NodeId node, runtime::AppendLogOptions log, const Parts& parts);
+
+  // Reads what the process before has left: the generation it knew and the newest cursors. Damage
+  // is logged and passed over. Codes: those of AppendLog::open and read.
+  Result<void> open();
+
+  // ---- the machine's side
+
+  // Writes the notes. `done` is called once they are on the disk (true), or when that is given up
+  // because the log ends (false); at once where none of them lets anything be sent.
+  void record(std::vector<core::JournalRecord> first, bool durable, std::function<void(bool)> done);
+  // What followed from a batch that committed; nobody waits for it.
+  void follow(core::BatchFollows follows);
+
+  // ---- the leases' side
+
+  // Adds to a heartbeat what this node remembers of the store.
+  void tell(core::Heartbeat& said) const;
+  // Learns from its answer; wakes run_memory if the store has forgotten.
+  void heard(const core::HeartbeatAnswer& answer);
+
+  // ---- loops
+
+  void run_log(const std::stop_token& stop) { log_.run(stop); }
+  // Throws Unavailable while the store is away; run it again.
+  void run_memory(const std::stop_token& stop);
+
+ private:
+  using Tally = std::map<core::PutBack, std::size_t>;
+  // How far a run was put back: what comes later of it is put back as well.
+  using Stand = std::pair<std::int32_t, core::RunState>;
+
+  void begin_memory(std::int64_t generation);
+  Result<core::JournalReplay> replay() const;
+  void sync();
+  void put_back_rest(std::map<RunId, Stand>& done, Tally& tally);
+  void put_back(std::vector<core::RememberedRun>&& portion, Tally& tally);
+  void settled(const Tally& tally);
+  void post_quiet();
+
+  const NodeId node_;
+  const Parts parts_;
+  runtime::AppendLog log_;
+  std::map<core::PutBack, runtime::Counter*> put_back_;
+  runtime::Counter* forgot_;
+  runtime::Counter* failures_;
+  runtime::Histogram* syncs_;
+  runtime::Gauge* bytes_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::int64_t generation_ = 0;   // of the store, as last heard
+  std::int64_t written_for_ = 0;  // the one that the journal was written under: it is put back
+                                  // when the store's is another one
+  Instant quiet_until_{};
+  Instant heard_at_{};  // by the store's clock
+  std::map<ShardNo, Instant> cursors_;
+  SteadyInstant cursors_written_{};
+};
+
+}  // namespace cronally::scheduler

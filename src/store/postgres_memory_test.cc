@@ -1,0 +1,450 @@
+// The PostgreSQL store when it has forgotten: how it notices, what follows, and how what nodes
+// remember is put back (docs/design/journal.md).
+#include "core/journal.h"
+#include "tests/conformance/postgres_world.h"
+#include "tests/conformance/store_fixture.h"
+
+namespace cronally::conformance {
+namespace {
+
+using core::PutBack;
+
+StoreFactory server() {
+  return {"Server", []() -> std::unique_ptr<World> {
+            if (!PostgresCluster::get()) return nullptr;
+            return std::make_unique<PostgresWorld>();
+          }};
+}
+
+// ---- how it notices, and what follows -----------------------------------------------------------
+
+class Forgetting : public StoreTest {
+ protected:
+  store::postgres::Connection& sql() { return static_cast<PostgresWorld&>(*world).test(); }
+
+  std::vector<core::Lease> held() const {
+    std::vector<core::Lease> all;
+    for (const auto& shard : grant.shards) all.push_back({shard.no, fence});
+    return all;
+  }
+  core::HeartbeatAnswer beat(core::Heartbeat said = {}) {
+    said.node = node;
+    return spine().heartbeat(said);
+  }
+  core::HeartbeatAnswer keep() { return beat({.holds = held()}); }
+  void promote() { sql().execute("UPDATE cronally.fence_source SET timeline = timeline - 1"); }
+  Instant now() const { return world->clock().wall(); }
+};
+
+TEST_P(Forgetting, IsNotFoundWhereNothingHappened) {
+  const auto answer = keep();
+  EXPECT_THAT(answer.kept, SizeIs(shard_count));
+  EXPECT_EQ(answer.generation, core::generation_of(fence));
+  EXPECT_LE(answer.quiet_until, answer.at);
+}
+
+TEST_P(Forgetting, RevokesEveryLeaseAndGrantsNothingUntilTheQuietIsOver) {
+  auto job = create("report");
+  const auto before = core::generation_of(fence);
+  promote();
+  const auto answer = keep();
+  EXPECT_EQ(answer.generation, before + 1);
+  EXPECT_EQ(answer.quiet_until, now() + core::quiet_min);
+  EXPECT_THAT(answer.kept, IsEmpty());
+  EXPECT_THAT(answer.granted, IsEmpty());
+  EXPECT_GT(answer.lacking, 0) << "so that it looks again soon";
+  EXPECT_EQ(commit_one(claim(job, at(1s))), ItemStatus::fenced) << "under a lease of before";
+  const NodeId other{uuid_v4(3, 4)};
+  world->clock().advance(core::quiet_min - 1us);
+  EXPECT_THAT(spine().heartbeat({.node = other}).granted, IsEmpty()) << "nobody else either";
+  world->clock().advance(1us);
+  const auto after = beat({.generation = answer.generation});
+  EXPECT_THAT(after.granted, SizeIs(shard_count));
+  EXPECT_EQ(core::generation_of(after.fence), before + 1);
+  EXPECT_EQ(after.generation, before + 1) << "once is enough";
+}
+
+TEST_P(Forgetting, IsFoundByACursorThatANodeKnows) {
+  auto job = create("report");
+  commit({core::Advance{job.shard, at(1s), 0}});
+  const auto generation = core::generation_of(fence);
+  EXPECT_THAT(beat({.holds = held(), .cursors = {{job.shard, at(1s)}}}).kept, SizeIs(shard_count));
+  const auto answer = beat({.holds = held(), .cursors = {{job.shard, at(1s) + 1us}}});
+  EXPECT_EQ(answer.generation, generation + 256);
+  EXPECT_THAT(answer.kept, IsEmpty());
+}
+
+TEST_P(Forgetting, IsFoundByAGenerationThatANodeKnows) {
+  const auto generation = core::generation_of(fence);
+  EXPECT_EQ(beat({.holds = held(), .generation = generation + 4}).generation, generation + 4 + 256);
+}
+
+TEST_P(Forgetting, GrantsNothingToWhoHasYetToLookAtItsJournal) {
+  const auto generation = core::generation_of(fence);
+  promote();
+  (void)keep();
+  world->clock().advance(core::quiet_min);
+  EXPECT_THAT(beat({.generation = generation}).granted, IsEmpty()) << "it slept through it";
+  EXPECT_THAT(beat({.generation = generation + 1, .putting_back = true}).granted, IsEmpty());
+  EXPECT_THAT(beat({.generation = generation + 1}).granted, SizeIs(shard_count));
+}
+
+TEST_P(Forgetting, StaysQuietWhileANodePutsBackButNotForEver) {
+  promote();
+  const auto generation = keep().generation;
+  const Instant began = now();
+  Instant until{};
+  for (int i = 0; i < 30; ++i) {
+    world->clock().advance(2s);
+    until = beat({.generation = generation, .putting_back = true}).quiet_until;
+    if (until <= now()) break;
+  }
+  EXPECT_EQ(until, began + core::quiet_max);
+}
+
+TEST_P(Forgetting, AcknowledgesNoEditWhileAnOwnerMayNotHaveHeardOfIt) {
+  auto job = create("report");
+  promote();
+  (void)keep();
+  EXPECT_FALSE(jobs().await_seen(job.shard, job.change, 0ms));
+  world->clock().advance(core::quiet_min);
+  EXPECT_TRUE(jobs().await_seen(job.shard, job.change, 0ms)) << "who comes next begins with it";
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, Forgetting, ::testing::Values(server()), store_name);
+
+// ---- putting back -------------------------------------------------------------------------------
+
+class PuttingBack : public Forgetting {
+ protected:
+  core::RememberedRun remembered(const core::Job& job, const core::OpenRun& run) {
+    return {.node = node, .job = job.id, .run = run};
+  }
+  // A claim whose commit is forgotten.
+  core::RememberedRun lost(const core::Job& job, Instant due) {
+    const core::Claim made = claim(job, due);
+    return remembered(job, {.id = made.id,
+                            .job = job.no,
+                            .shard = job.shard,
+                            .revision = job.revision,
+                            .scheduled_at = due,
+                            .due = due,
+                            .fence = fence,
+                            .send_at = due});
+  }
+  core::RememberedRun succeeded(core::RememberedRun known) {
+    known.run.state = core::RunState::ended;
+    known.verdict = core::Verdict::succeeded;
+    known.attempts.push_back({.number = known.run.attempt,
+                              .revision = known.run.revision,
+                              .fence = known.run.fence,
+                              .fate = core::Fate::answered,
+                              .status = 204,
+                              .first_byte_at = known.run.due,
+                              .ended_at = known.run.due + 5ms});
+    return known;
+  }
+  PutBack put_back(const core::RememberedRun& known) { return spine().reassert({known}).at(0); }
+  core::OpenRun only_open() {
+    const auto open = open_runs();
+    EXPECT_THAT(open, SizeIs(1));
+    return open.empty() ? core::OpenRun{} : open[0];
+  }
+};
+
+TEST_P(PuttingBack, ARunThatIsForgottenIsThereAsItWas) {
+  auto job = create("report");
+  auto known = lost(job, at(-1s));
+  known.run.attempt = 3;
+  known.run.state = core::RunState::begun;
+  known.run.failures = 1;
+  known.run.unknowns = 1;
+  known.run.first_attempt_at = at(-30s);
+  known.run.send_at = at(4s);
+  EXPECT_EQ(put_back(known), PutBack::inserted);
+  const auto run = only_open();
+  EXPECT_EQ(run.id, known.run.id);
+  EXPECT_EQ(run.job, job.no);
+  EXPECT_EQ(run.shard, job.shard);
+  EXPECT_EQ(run.due, at(-1s));
+  EXPECT_EQ(run.fence, fence);
+  EXPECT_EQ(run.attempt, 3);
+  EXPECT_EQ(run.state, core::RunState::begun);
+  EXPECT_EQ(run.failures, 1);
+  EXPECT_EQ(run.unknowns, 1);
+  EXPECT_EQ(run.first_attempt_at, at(-30s));
+  EXPECT_EQ(run.send_at, at(4s));
+  EXPECT_EQ(put_back(known), PutBack::known) << "once more";
+  EXPECT_EQ(world->database()->retention().runs_kept(), 1);
+}
+
+TEST_P(PuttingBack, NobodyClaimsItsOccurrenceAnew) {
+  auto job = create("report");
+  EXPECT_EQ(put_back(lost(job, at(-1s))), PutBack::inserted);
+  EXPECT_EQ(commit_one(claim(job, at(-1s))), ItemStatus::present);
+  const auto run = only_open();
+  acquire();
+  EXPECT_EQ(commit_one(core::Takeover{run.no, run.shard, 1, true}), ItemStatus::done);
+  EXPECT_EQ(only_open().attempt, 2) << "under the next number";
+}
+
+TEST_P(PuttingBack, ARunThatHadEndedHasItsVerdictAndItsAttempt) {
+  auto job = create("report");
+  const auto known = succeeded(lost(job, at(-1s)));
+  EXPECT_EQ(put_back(known), PutBack::inserted);
+  EXPECT_THAT(open_runs(), IsEmpty());
+  const auto run = ledger_run(known.run.id);
+  EXPECT_EQ(run.verdict, core::Verdict::succeeded);
+  ASSERT_THAT(run.attempts, SizeIs(1));
+  EXPECT_EQ(run.attempts[0].result.status, 204);
+  EXPECT_EQ(run.attempts[0].node, node);
+  EXPECT_EQ(put_back(known), PutBack::known);
+  EXPECT_EQ(commit_one(claim(job, at(-1s))), ItemStatus::present);
+}
+
+TEST_P(PuttingBack, ARunThatIsBehindIsRaised) {
+  auto job = create("report");
+  const auto run = claimed(job, at(-1s));
+  auto known = remembered(job, run);
+  known.run.attempt = 4;
+  known.run.state = core::RunState::begun;
+  known.run.failures = 3;
+  known.run.send_at = at(9s);
+  EXPECT_EQ(put_back(known), PutBack::raised);
+  EXPECT_EQ(only_open().no, run.no);
+  EXPECT_EQ(only_open().attempt, 4);
+  EXPECT_EQ(only_open().send_at, at(9s));
+  EXPECT_EQ(only_open().failures, 3);
+  EXPECT_EQ(put_back(known), PutBack::known);
+}
+
+TEST_P(PuttingBack, ATakeoverThatIsForgottenRaisesTheFence) {
+  auto job = create("report");
+  auto known = remembered(job, claimed(job, at(-1s)));
+  acquire();
+  known.run.fence = fence;
+  EXPECT_EQ(put_back(known), PutBack::raised);
+  EXPECT_EQ(only_open().fence, fence);
+}
+
+TEST_P(PuttingBack, ARequestThatWasAcceptedIsSoAgain) {
+  auto job = create("report");
+  const auto request_made = request(job, "manual:1");
+  auto known = remembered(job, {.id = request_made.id,
+                                .shard = job.shard,
+                                .revision = 1,
+                                .kind = core::RunKind::manual,
+                                .scheduled_at = request_made.due,
+                                .due = request_made.due,
+                                .fence = fence,
+                                .send_at = request_made.due});
+  EXPECT_EQ(put_back(known), PutBack::raised);
+  EXPECT_EQ(only_open().state, core::RunState::claimed);
+  EXPECT_EQ(only_open().no, request_made.no);
+}
+
+TEST_P(PuttingBack, ARunOnRequestThatIsForgottenHasAKeyOfItsOwn) {
+  auto job = create("report");
+  auto known = lost(job, at(-1s));
+  known.run.kind = core::RunKind::manual;
+  EXPECT_EQ(put_back(known), PutBack::inserted);
+  EXPECT_EQ(put_back(known), PutBack::known);
+  EXPECT_EQ(ledger_run(known.run.id).kind, core::RunKind::manual);
+  EXPECT_EQ(commit_one(claim(job, at(-1s))), ItemStatus::done) << "no occurrence of the schedule";
+}
+
+TEST_P(PuttingBack, AnEndThatIsForgottenEndsTheRun) {
+  auto job = create("report");
+  const auto run = claimed(job, at(-1s));
+  EXPECT_EQ(put_back(succeeded(remembered(job, run))), PutBack::ended);
+  EXPECT_THAT(open_runs(), IsEmpty());
+  EXPECT_EQ(ledger_run(run.id).verdict, core::Verdict::succeeded);
+  EXPECT_THAT(ledger_run(run.id).attempts, SizeIs(1));
+}
+
+TEST_P(PuttingBack, WhatIsFurtherOnIsLeftAlone) {
+  auto job = create("report");
+  const auto ended = claimed(job, at(-2s));
+  EXPECT_EQ(commit_one(success(ended)), ItemStatus::done);
+  EXPECT_EQ(put_back(remembered(job, ended)), PutBack::known);
+  EXPECT_THAT(open_runs(), IsEmpty());
+
+  const auto taken = claimed(job, at(-1s));
+  acquire();
+  EXPECT_EQ(commit_one(core::Takeover{taken.no, taken.shard, 1, true}), ItemStatus::done);
+  EXPECT_EQ(put_back(remembered(job, taken)), PutBack::known);
+  EXPECT_EQ(put_back(succeeded(remembered(job, taken))), PutBack::known);
+  EXPECT_EQ(only_open().attempt, 2);
+}
+
+TEST_P(PuttingBack, AnOccurrenceThatWasClaimedAnewIsToldAsSuch) {
+  auto job = create("report");
+  claimed(job, at(-1s));
+  const auto known = lost(job, at(-1s));
+  EXPECT_EQ(put_back(known), PutBack::taken);
+  EXPECT_FALSE(world->find_run(known.run.id));
+}
+
+TEST_P(PuttingBack, ARunOfAJobThatIsForgottenIsToldAsSuch) {
+  auto job = create("report");
+  auto known = lost(job, at(-1s));
+  known.job = fresh_job_id();
+  EXPECT_EQ(put_back(known), PutBack::job_lost);
+  EXPECT_THAT(open_runs(), IsEmpty());
+}
+
+TEST_P(PuttingBack, ARevisionThatIsForgottenIsTheNewestThereIs) {
+  auto job = create("report");
+  auto known = lost(job, at(-1s));
+  known.run.revision = 7;
+  EXPECT_EQ(put_back(known), PutBack::inserted);
+  EXPECT_EQ(only_open().revision, job.revision);
+}
+
+TEST_P(PuttingBack, WhatMayHaveBeenPrunedIsNotPutBack) {
+  auto job = create("report");
+  EXPECT_EQ(put_back(lost(job, at(-25h))), PutBack::too_old);
+  EXPECT_EQ(put_back(lost(job, at(-2h))), PutBack::inserted) << "the ledger is empty";
+  EXPECT_EQ(put_back(lost(job, at(-3h))), PutBack::too_old) << "below its oldest run";
+  EXPECT_EQ(put_back(lost(job, at(-1h))), PutBack::inserted);
+}
+
+TEST_P(PuttingBack, TakesThousandsAtOnceAndAnswersEach) {
+  auto job = create("report");
+  std::vector<core::RememberedRun> many;
+  for (int i = 0; i < 2'500; ++i) many.push_back(lost(job, at(-1s * (i % 1'000) - 1us * i)));
+  many[1'700].job = fresh_job_id();
+  const auto what = spine().reassert(many);
+  ASSERT_THAT(what, SizeIs(many.size()));
+  for (std::size_t i = 0; i < what.size(); ++i) {
+    EXPECT_EQ(what[i], i == 1'700 ? PutBack::job_lost : PutBack::inserted) << i;
+  }
+  EXPECT_EQ(world->database()->retention().runs_kept(), 2'499);
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, PuttingBack, ::testing::Values(server()), store_name);
+
+// ---- a server that really forgets ---------------------------------------------------------------
+
+class PutBackInTime : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    cluster_ = PostgresCluster::make({"-c", "fsync=off", "-c", "autovacuum=off"});
+    if (!cluster_) GTEST_SKIP() << "this machine has no such database server";
+    name_ = cluster_->create_database();
+    open();
+    store::Account account{.id = AccountId{uuid_v4(21, 1)}, .name = "default"};
+    database_->accounts().bootstrap(
+        account, {.id = TokenId{uuid_v4(21, 2)}, .name = "admin", .admin = true}, "digest");
+    job_ = create("report");
+    fence_ = await_shards().fence;
+    generation_ = core::generation_of(fence_);
+  }
+
+  void open() {
+    database_.reset();
+    auto opened = store::open_postgres({.address = cluster_->address(name_), .clock = clock_});
+    ASSERT_TRUE(opened) << opened.error().message;
+    database_ = std::move(*opened);
+  }
+  core::Job create(const std::string& name) {
+    core::JobDefinition made;
+    made.name = name;
+    made.schedule = "@every 1s";
+    made.target = core::HttpTarget{.url = "https://example.com/hook"};
+    const auto account = database_->accounts().all().at(0).no;
+    auto created = database_->jobs().create_jobs(account, {{JobId{uuid_v4(5, 6)}, made, {}}},
+                                                 store::Existing::fail, std::nullopt);
+    return std::get<std::vector<core::Job>>(*created).at(0);
+  }
+  // Until all shards are granted.
+  core::HeartbeatAnswer await_shards() {
+    for (int tries = 0; tries < 600; ++tries) {
+      try {
+        auto answer = database_->spine().heartbeat({.node = node_, .generation = generation_});
+        generation_ = answer.generation;
+        if (answer.granted.size() == shard_count) return answer;
+      } catch (const Unavailable&) {
+        // Connections of before are dead.
+      }
+      std::this_thread::sleep_for(50ms);
+    }
+    ADD_FAILURE() << "no shards";
+    return {};
+  }
+  core::ItemOutcome claim(RunId id, Instant due) {
+    std::promise<core::BatchFate> told;
+    auto fate = told.get_future();
+    const core::Claim made{job_.no, job_.shard, job_.revision, id, due, due};
+    database_->spine().submit({fence_, {made, core::Advance{job_.shard, due, 0}}},
+                              [&](core::BatchFate it) { told.set_value(std::move(it)); });
+    const auto committed = fate.get();
+    if (!std::holds_alternative<core::BatchCommitted>(committed)) return {ItemStatus::gone, {}};
+    return std::get<core::BatchCommitted>(committed).outcomes.at(0);
+  }
+
+  std::shared_ptr<const runtime::Clock> clock_ = std::make_shared<runtime::SystemClock>();
+  std::unique_ptr<PostgresCluster> cluster_;
+  std::string name_;
+  std::unique_ptr<store::Database> database_;
+  core::Job job_;
+  const NodeId node_{uuid_v4(1, 2)};
+  std::int64_t generation_ = 0;
+  Fence fence_;
+};
+
+// The occurrence is claimed, sent, forgotten: it would be claimed anew under another id, were it
+// not put back.
+TEST_P(PutBackInTime, ForgetsAClaimAndHasItAgain) {
+  const bool promoted = GetParam();
+  cluster_->save();
+  fence_ = await_shards().fence;
+  const Instant due = clock_->wall() + 1s;
+  const RunId sent{uuid_v7(due, 1, 1)};
+  ASSERT_EQ(claim(sent, due).status, ItemStatus::done);
+  const auto before = generation_;
+  cluster_->put_back(promoted);
+  open();
+  EXPECT_THAT(database_->spine().read_open_runs(all_shards(), Instant::max(), 10), IsEmpty());
+
+  const auto beat = [&] {
+    return database_->spine().heartbeat(
+        {.node = node_, .generation = before, .cursors = {{job_.shard, due}}});
+  };
+  const auto found = beat();
+  EXPECT_EQ(found.generation, before + (promoted ? 1 : 256));
+  EXPECT_THAT(found.granted, IsEmpty());
+  const core::RememberedRun known{.node = node_,
+                                  .job = job_.id,
+                                  .run = {.id = sent,
+                                          .shard = job_.shard,
+                                          .revision = 1,
+                                          .scheduled_at = due,
+                                          .due = due,
+                                          .fence = fence_,
+                                          .send_at = due}};
+  EXPECT_THAT(database_->spine().reassert({known}), ElementsAre(PutBack::inserted));
+  generation_ = found.generation;
+  const auto granted = await_shards();
+  EXPECT_GE(granted.at, found.quiet_until);
+  fence_ = granted.fence;
+  EXPECT_GT(fence_, known.run.fence);
+  EXPECT_EQ(claim(RunId{uuid_v7(due, 2, 2)}, due).status, ItemStatus::present);
+}
+
+TEST_P(PutBackInTime, DoublesWithoutTheJournal) {
+  cluster_->save();
+  fence_ = await_shards().fence;
+  const Instant due = clock_->wall() + 1s;
+  ASSERT_EQ(claim(RunId{uuid_v7(due, 1, 1)}, due).status, ItemStatus::done);
+  cluster_->put_back(GetParam());
+  open();
+  fence_ = await_shards().fence;
+  EXPECT_EQ(claim(RunId{uuid_v7(due, 2, 2)}, due).status, ItemStatus::done);
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, PutBackInTime, ::testing::Values(true, false),
+                         [](const auto& info) { return info.param ? "Promoted" : "SameTimeline"; });
+
+}  // namespace
+}  // namespace cronally::conformance
