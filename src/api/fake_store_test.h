@@ -307,6 +307,7 @@ class FakeStore final : public store::Database,
   void interrupt_waits() override {}
   std::vector<UncountedSpan> uncounted_spans(std::size_t) override { return {}; }
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) override {}
+  store::Behind behind() override { return {}; }
 
   // ---- Notices ----
   std::vector<store::NoticeBatch> open_batches(const std::function<RunId(Instant)>&) override {

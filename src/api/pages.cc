@@ -11,9 +11,12 @@ net::Response text_page(int status, std::string text) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(text)};
 }
 
-// "[+]store ok", "[-]clock failed: reason".
+// "[+]store ok", "[+]leases ok: node …", "[-]clock failed: reason".
 std::string line_of(const runtime::HealthItem& item) {
-  if (item.ok) return "[+]" + item.name + " ok\n";
+  if (item.ok) {
+    const std::string detail = item.reason.empty() ? "" : ": " + item.reason;
+    return "[+]" + item.name + " ok" + detail + "\n";
+  }
   std::string line = "[-]" + item.name + " failed: " + item.reason;
   if (item.resumes_at) line += "; work resumes at " + format_instant(*item.resumes_at);
   return line + "\n";

@@ -25,6 +25,7 @@ constexpr ProblemCode codes[] = {
     {"revision_conflict", 409},
     {"last_admin_token", 409},
     {"backup_running", 409},
+    {"backup_elsewhere", 409},  // where the database backs itself up
     {"key_used", 409},
     {"cursor_expired", 410},
     {"precondition_failed", 412},

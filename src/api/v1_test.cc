@@ -297,7 +297,7 @@ TEST_F(V1Answers, OfOutagesAreJson) {
 
 TEST_F(V1Answers, OfAStandbyAreJson) {
   const net::Response standby =
-      answer_as_standby(request("GET", "/account/"), {}, health_, metrics_);
+      answer_as_standby(request("GET", "/account/"), {}, health_, metrics_, standing_by());
   EXPECT_THAT(refusal(standby), StartsWith("503 standby: this server stands by "));
 }
 

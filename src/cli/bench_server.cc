@@ -68,9 +68,10 @@ BenchServer::~BenchServer() { stop(); }
 Outcome<void> BenchServer::start() {
   const std::string data = (directory_ / "data").string();
   const std::string log = (directory_ / "server.log").string();
-  const std::array<const char*, 9> words{"cronally",    "serve",      "--listen",
-                                         "127.0.0.1:0", "--data-dir", data.c_str(),
-                                         "--log-level", "warning",    nullptr};
+  // On this disk, whatever database the environment names.
+  const std::array<const char*, 11> words{"cronally",    "serve",      "--listen",   "127.0.0.1:0",
+                                          "--data-dir",  data.c_str(), "--database", "",
+                                          "--log-level", "warning",    nullptr};
   pid_ = ::fork();
   if (pid_ == 0) become_server(words.data(), log.c_str());
   if (pid_ > 0) return {};

@@ -17,7 +17,7 @@
 #include "api/standby.h"
 #include "base/json_text.h"
 #include "cli/exit_code.h"
-#include "core/secret_context.h"
+#include "cli/server_store.h"
 #include "delivery/aws_credentials.h"
 #include "delivery/aws_sources.h"
 #include "delivery/http_deliverer.h"
@@ -29,12 +29,12 @@
 #include "runtime/notify.h"
 #include "runtime/random.h"
 #include "runtime/supervise.h"
-#include "runtime/token.h"
 #include "scheduler/driver.h"
 #include "scheduler/failure_notifier.h"
+#include "scheduler/journal.h"
+#include "scheduler/overdue_watch.h"
 #include "scheduler/pruner.h"
 #include "scheduler/span_counter.h"
-#include "store/sqlite/open.h"
 
 namespace cronally::cli {
 
@@ -47,6 +47,18 @@ namespace {
 constexpr Duration api_grace = std::chrono::seconds{2};
 // How often a standby looks whether the data directory is free.
 constexpr Duration standby_look_every = std::chrono::milliseconds{100};
+// How often a database that is away is tried.
+constexpr Duration database_look_every = std::chrono::milliseconds{500};
+
+// Where several servers share a store:
+// others judge a server by its cursors, so they move also where nothing is due;
+constexpr Duration shared_cursor_age_max = std::chrono::seconds{2};
+// work that an outage stopped goes on within a second of its end;
+constexpr runtime::RestartPolicy shared_restart{.pause_min = std::chrono::milliseconds{100},
+                                                .pause_max = std::chrono::seconds{1},
+                                                .settle = std::chrono::seconds{2}};
+// and a takeover, with what it has to send, may take so long beyond the lease's time to live.
+constexpr Duration overdue_grace = std::chrono::seconds{5};
 
 // How the process's file descriptors are shared out. Where there are many, neither bound is
 // reached; where there are few (64), the API cannot take those that deliveries and the database
@@ -95,36 +107,6 @@ log::Level level_of(const std::string& word) {
   if (word == "warning") return log::Level::warning;
   if (word == "error") return log::Level::error;
   return log::Level::info;
-}
-
-// The first account and the admin token, in the file that the command line reads. The token's
-// file is written first: a crash between leaves a file that opens nothing, and the next start
-// writes it anew.
-Result<void> bootstrap(store::Database& database, const runtime::Vault& vault,
-                       const fs::path& token_file) {
-  auto token = runtime::make_token();
-  store::Account account{.id = AccountId{runtime::random_uuid_v4()}, .name = "default"};
-  account.sealed_signing_secret =
-      vault.seal(core::account_context(account.id),
-                 SecretText{core::format_signing_secret(runtime::random_bytes(32))});
-  store::Token admin{.id = TokenId{runtime::random_uuid_v4()}, .name = "admin", .admin = true};
-  if (auto written = runtime::write_file_atomically(token_file, token.reveal() + "\n"); !written) {
-    return written;
-  }
-  auto digest = runtime::token_digest(token.reveal());
-  database.accounts().bootstrap(account, admin, as_bytes(digest));
-  log::info("serve", "first start: account and admin token made",
-            {{"account", account.id}, {"token_file", token_file.string()}});
-  return {};
-}
-
-// The key opens what is sealed, or the server does not start.
-Result<void> verify_vault(store::Database& database, const runtime::Vault& vault) {
-  for (const auto& account : database.accounts().all()) {
-    auto opened = vault.open(core::account_context(account.id), account.sealed_signing_secret);
-    if (!opened) return fail(opened.error());
-  }
-  return {};
 }
 
 Result<void> write_server_file(const fs::path& file, const std::string& url) {
@@ -176,12 +158,20 @@ class Server {
  private:
   Result<bool> take_lock();
   Result<void> stand_by(Result<runtime::FileLock>& lock);
-  Result<void> open_data();
+  Result<bool> bring_up();
+  Result<void> try_bring_up();
   void start_deliveries();
+  Result<void> open_journal();
   void start_scheduler();
+  core::PlannerOptions planner_options() const;
+  void start_background();
   Result<void> start_api();
+  Result<void> announce();
+  void withdraw() const;
   Result<void> listen();
   net::Reply answer(const net::Request& request);
+  Error why_not_serving() const;
+  bool shared() const { return !options_.database.empty(); }
 
   const ServeOptions options_;
   const fs::path dir_;
@@ -190,6 +180,7 @@ class Server {
   runtime::Health health_;
   runtime::Metrics metrics_;
   runtime::ZoneLoader zones_;
+  const NodeId node_{runtime::random_uuid_v4()};
   std::optional<Connections> connections_;
   std::optional<runtime::FileLock> lock_;
   std::optional<runtime::Vault> vault_;
@@ -206,10 +197,13 @@ class Server {
   std::unique_ptr<scheduler::FailureNotifier> notifier_;
   std::unique_ptr<scheduler::SpanCounter> counter_;
   std::unique_ptr<scheduler::Pruner> pruner_;
+  std::unique_ptr<scheduler::OverdueWatch> overdue_;
+  std::unique_ptr<scheduler::Journal> journal_;  // null: there is none
   std::unique_ptr<scheduler::Driver> driver_;
   std::unique_ptr<runtime::Supervisor> supervisor_;
   std::unique_ptr<api::Api> api_;
-  std::atomic<api::Api*> serving_ = nullptr;  // null: a standby's answers
+  std::atomic<api::Api*> serving_ = nullptr;  // null: answers of who waits
+  bool announced_ = false;                    // listening, and named in server.json
   std::unique_ptr<net::HttpServer> http_;
   std::string url_;  // of http_
 };
@@ -222,9 +216,9 @@ Result<bool> Server::start() {
   connections_.emplace(runtime::raise_open_files_limit());
   runtime::add_process_metrics(metrics_, CRONALLY_VERSION, clock_.wall());
   if (auto taken = take_lock(); !taken || !*taken) return taken;
-  if (auto opened = open_data(); !opened) return fail(opened.error());
   start_deliveries();
-  start_scheduler();
+  if (auto up = bring_up(); !up || !*up) return up;
+  start_background();
   if (auto started = start_api(); !started) return fail(started.error());
   return true;
 }
@@ -258,24 +252,42 @@ Result<void> Server::stand_by(Result<runtime::FileLock>& lock) {
   return {};
 }
 
-Result<void> Server::open_data() {
-  const auto file = dir_ / "cronally.db";
-  const auto missing = fs::exists(file) ? runtime::MissingKey::refuse : runtime::MissingKey::create;
-  auto vault = runtime::Vault::open_or_create(dir_ / "master.key", missing);
-  if (!vault) return fail(vault.error());
-  vault_.emplace(std::move(*vault));
-
-  auto database =
-      store::open_sqlite({.file = file,
-                          .clock = std::shared_ptr<const runtime::Clock>(&clock_, [](auto*) {}),
-                          .ballast = dir_ / "ballast",
-                          .health = &health_});
-  if (!database) return fail(database.error());
-  database_ = std::move(*database);
-  if (database_->accounts().all().empty()) {
-    if (auto made = bootstrap(*database_, *vault_, dir_ / "admin-token"); !made) return made;
+// Opens the store and starts the scheduler over it. A database on a server that is away is waited
+// for, while the API says so. False: told to stop.
+Result<bool> Server::bring_up() {
+  while (true) {
+    const auto up = try_bring_up();
+    if (up) return true;
+    if (!may_come_back(up.error())) return fail(up.error());
+    health_.failing("database", up.error().message);
+    if (!announced_) {
+      if (auto announced = announce(); !announced) return fail(announced.error());
+      log::info("serve", "waiting for the database", {{"url", url_}, {"data_dir", dir_.string()}});
+    }
+    if (signals_.came_within(database_look_every)) {
+      withdraw();
+      return false;
+    }
   }
-  return verify_vault(*database_, *vault_);
+}
+
+Result<void> Server::try_bring_up() {
+  try {
+    auto store = open_server_store(
+        {.dir = dir_, .database = options_.database, .clock = clock_, .health = health_});
+    if (!store) return fail(store.error());
+    vault_.emplace(std::move(store->vault));
+    database_ = std::move(store->database);
+    if (auto opened = open_journal(); !opened) return opened;
+    start_scheduler();
+    return {};
+  } catch (const Unavailable& outage) {
+    if (!shared()) throw;
+    driver_.reset();
+    journal_.reset();
+    database_.reset();
+    return fail("database_unreachable", outage.what());
+  }
 }
 
 void Server::start_deliveries() {
@@ -295,30 +307,64 @@ void Server::start_deliveries() {
   sender_ = std::make_unique<delivery::NoticeSender>(*client_, clock_, agent);
 }
 
+// Of a database on a server: what is committed there may be forgotten.
+Result<void> Server::open_journal() {
+  if (!shared() || !options_.journal) return {};
+  journal_ = std::make_unique<scheduler::Journal>(
+      node_, runtime::AppendLogOptions{.directory = dir_ / "journal"},
+      scheduler::Journal::Parts{
+          .spine = database_->spine(), .clock = clock_, .health = health_, .metrics = metrics_});
+  return journal_->open();
+}
+
 void Server::start_scheduler() {
   compiler_ = std::make_unique<scheduler::JobCompiler>(zones_, endpoints_);
-  notifier_ = std::make_unique<scheduler::FailureNotifier>(scheduler::FailureNotifier::Parts{
-      .notices = database_->notices(), .sender = *sender_, .vault = *vault_, .clock = clock_});
-  counter_ = std::make_unique<scheduler::SpanCounter>(database_->spine(), *compiler_);
+  scheduler::DriverOptions options{.node = node_, .planner = planner_options()};
+  options.lease_ttl = options_.lease_ttl;
+  if (shared()) options.restart = shared_restart;
+  driver_ = std::make_unique<scheduler::Driver>(options,
+                                                scheduler::DriverParts{.database = *database_,
+                                                                       .deliverer = *deliverer_,
+                                                                       .compiler = *compiler_,
+                                                                       .vault = *vault_,
+                                                                       .clock = clock_,
+                                                                       .health = health_,
+                                                                       .metrics = metrics_,
+                                                                       .journal = journal_.get()});
+  driver_->start();
+}
+
+core::PlannerOptions Server::planner_options() const {
+  core::PlannerOptions options;
+  options.destination_concurrency = options_.destination_concurrency;
+  if (shared()) options.cursor_age_max = shared_cursor_age_max;
+  return options;
+}
+
+// What one of the servers does for all.
+void Server::start_background() {
+  const auto leads = [this] { return driver_->leads(); };
+  notifier_ = std::make_unique<scheduler::FailureNotifier>(
+      scheduler::FailureNotifier::Parts{.notices = database_->notices(),
+                                        .sender = *sender_,
+                                        .vault = *vault_,
+                                        .clock = clock_,
+                                        .leads = leads});
+  counter_ = std::make_unique<scheduler::SpanCounter>(database_->spine(), *compiler_, leads);
   pruner_ = std::make_unique<scheduler::Pruner>(
       database_->retention(),
-      store::Keep{.runs_age = options_.runs_keep, .runs_max = options_.runs_max});
-  core::PlannerOptions planner;
-  planner.destination_concurrency = options_.destination_concurrency;
-  driver_ = std::make_unique<scheduler::Driver>(
-      scheduler::DriverOptions{.node = NodeId{runtime::random_uuid_v4()}, .planner = planner},
-      scheduler::DriverParts{.database = *database_,
-                             .deliverer = *deliverer_,
-                             .compiler = *compiler_,
-                             .vault = *vault_,
-                             .clock = clock_,
-                             .health = health_,
-                             .metrics = metrics_});
-  driver_->start();
+      store::Keep{.runs_age = options_.runs_keep, .runs_max = options_.runs_max}, leads);
+  overdue_ = std::make_unique<scheduler::OverdueWatch>(
+      scheduler::OverdueWatch::Parts{.spine = database_->spine(),
+                                     .health = health_,
+                                     .metrics = metrics_,
+                                     .cursor_age_max = planner_options().cursor_age_max,
+                                     .behind_max = options_.lease_ttl + overdue_grace});
   supervisor_ = std::make_unique<runtime::Supervisor>(health_, &metrics_);
   supervisor_->spawn("notifier", [this](std::stop_token stop) { notifier_->run(stop); });
   supervisor_->spawn("counter", [this](std::stop_token stop) { counter_->run(stop); });
   supervisor_->spawn("pruner", [this](std::stop_token stop) { pruner_->run(stop); });
+  supervisor_->spawn("watcher", [this](std::stop_token stop) { overdue_->run(stop); });
 }
 
 Result<void> Server::start_api() {
@@ -333,17 +379,31 @@ Result<void> Server::start_api() {
                                                  .v1 = options_.v1});
   serving_ = api_.get();
   health_.remove("standby");
+  if (auto announced = announce(); !announced) return announced;
+  log::info("serve", "serving",
+            {{"url", url_},
+             {"data_dir", dir_.string()},
+             {"store", database_->engine()},
+             {"node", node_},
+             {"version", CRONALLY_VERSION},
+             {"tzdata", zones_.tzdata_version()}});
+  return {};
+}
+
+// Listens, and says where in server.json, for the command line.
+Result<void> Server::announce() {
+  if (std::exchange(announced_, true)) return {};
   if (!http_) {
     if (auto listening = listen(); !listening) return listening;
   }
   if (auto written = write_server_file(dir_ / "server.json", url_); !written) return written;
-  log::info("serve", "serving",
-            {{"url", url_},
-             {"data_dir", dir_.string()},
-             {"version", CRONALLY_VERSION},
-             {"tzdata", zones_.tzdata_version()}});
   runtime::notify_ready();
   return {};
+}
+
+void Server::withdraw() const {
+  std::error_code ignored;
+  fs::remove(dir_ / "server.json", ignored);
 }
 
 Result<void> Server::listen() {
@@ -368,7 +428,14 @@ Result<void> Server::listen() {
 
 net::Reply Server::answer(const net::Request& request) {
   if (api::Api* const api = serving_) return api->handle(request);
-  return api::answer_as_standby(request, options_.v1, health_, metrics_);
+  return api::answer_as_standby(request, options_.v1, health_, metrics_, why_not_serving());
+}
+
+Error Server::why_not_serving() const {
+  for (const auto& item : health_.readiness().items) {
+    if (item.name == "database" && !item.ok) return {"unavailable", item.reason};
+  }
+  return api::standing_by();
 }
 
 void Server::run_until_stopped() {
@@ -385,8 +452,7 @@ void Server::run_until_stopped() {
   http_->stop(api_grace);
   supervisor_->stop_and_join();
   driver_->stop();
-  std::error_code ignored;
-  fs::remove(dir_ / "server.json", ignored);
+  withdraw();
   log::info("serve", "stopped", {{"drained", complete}});
 }
 
@@ -412,7 +478,7 @@ int serve(const ServeOptions& options) {
   if (!started) {
     std::fprintf(stderr, "cronally: %s\n", started.error().message.c_str());
     const std::string& code = started.error().code;
-    if (code == "invalid_listen" || code == "invalid_endpoint")
+    if (code == "invalid_listen" || code == "invalid_endpoint" || code == "database_address")
       return static_cast<int>(ExitCode::usage);
     return static_cast<int>(code == "already_running" ? ExitCode::conflict : ExitCode::failure);
   }

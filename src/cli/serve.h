@@ -1,4 +1,5 @@
-// The server: one process over one data directory, until SIGTERM or SIGINT.
+// The server: one process over one data directory, and over a database that other servers may
+// share, until SIGTERM or SIGINT.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +7,20 @@
 
 #include "api/api.h"
 #include "base/time.h"
+#include "core/lease.h"
 
 namespace cronally::cli {
 
 struct ServeOptions {
   std::string listen = "127.0.0.1:8787";  // ADDRESS:PORT; port 0: a free one
   std::string data_dir;
+  // An address of PostgreSQL, which several servers may share; empty: SQLite in the data directory.
+  std::string database;
+  // There, how long a server's shards stay its own when nothing is heard of it.
+  Duration lease_ttl = core::lease_ttl_default;
+  // There, whether what may have been sent is kept in the data directory too, for a database that
+  // forgets (docs/design/journal.md).
+  bool journal = true;
   std::string log_level = "info";   // debug, info, warning, error
   std::string log_format = "text";  // text, json
   // How long a stop waits for requests that are under way.

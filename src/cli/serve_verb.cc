@@ -10,6 +10,9 @@ namespace {
 
 struct ServeFlags {
   ServeOptions options;
+  std::optional<std::string> database;
+  std::optional<std::string> lease_ttl;
+  std::string journal = "on";
   std::optional<std::string> drain_timeout;
   std::optional<std::string> runs_keep;
   std::optional<std::string> base_path;
@@ -18,9 +21,11 @@ struct ServeFlags {
 
 constexpr Duration runs_keep_min = std::chrono::minutes{5};  // store::Keep keeps these anyway
 constexpr Duration runs_keep_max = std::chrono::days{3650};
+constexpr Duration lease_ttl_max = std::chrono::seconds{60};
 constexpr Duration v1_window_max = std::chrono::hours{24};
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> switches{"on", "off"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
 
 Outcome<void> check_word(std::string_view flag, const std::string& word,
@@ -58,9 +63,23 @@ Outcome<void> read_v1(const ServeFlags& flags, api::V1Options& v1) {
   return {};
 }
 
+Outcome<void> read_store(const ServeFlags& flags, ServeOptions& options) {
+  options.database = flags.database.value_or("");
+  if (auto fine = check_word("--journal", flags.journal, switches); !fine) return fine;
+  options.journal = flags.journal == "on";
+  if (!flags.lease_ttl) return {};
+  const Result<Duration> length = parse_duration(*flags.lease_ttl);
+  if (!length) return usage("--lease-ttl: " + length.error().message);
+  if (*length < core::lease_ttl_min || *length > lease_ttl_max)
+    return usage("--lease-ttl takes a length from 2s to 1m, such as 5s");
+  options.lease_ttl = *length;
+  return {};
+}
+
 Outcome<ServeOptions> options_of(const ServeFlags& flags, const Session& session) {
   ServeOptions options = flags.options;
   options.data_dir = session.data_dir();
+  if (auto read = read_store(flags, options); !read) return std::unexpected(read.error());
   if (auto fine = check_word("--log-level", options.log_level, levels); !fine)
     return std::unexpected(fine.error());
   if (auto fine = check_word("--log-format", options.log_format, formats); !fine)
@@ -106,10 +125,11 @@ void add_serve(Tree& tree, ServeFunction serve) {
   CLI::App& app = tree.verb(
       tree.root(),
       {"serve",
-       "Run the server over the data directory.",
+       "Run the server, over the data directory or a PostgreSQL database.",
        {"cronally serve",
         "cronally serve --listen 127.0.0.1:8787 --data-dir /var/lib/cronally --log-format json",
-        "cronally serve --standby --listen 127.0.0.1:8788 --data-dir /var/lib/cronally"}},
+        "cronally serve --standby --listen 127.0.0.1:8788 --data-dir /var/lib/cronally",
+        "cronally serve --database postgres://cronally@db1,db2/cronally"}},
       [flags, serve](Session& session) -> Outcome<ExitCode> {
         const Outcome<ServeOptions> options = options_of(*flags, session);
         if (!options) return std::unexpected(options.error());
@@ -119,6 +139,19 @@ void add_serve(Tree& tree, ServeFunction serve) {
                  "Where the API listens; 127.0.0.1:8787 without it. Port 0 takes a free one.")
       ->type_name("ADDRESS:PORT")
       ->envname("CRONALLY_LISTEN");
+  text_flag(app, "--database", "ADDRESS", flags->database,
+            "Keep the data in PostgreSQL, which several servers share; without it, in the data "
+            "directory. The password is better in PGPASSWORD or a file .pgpass.")
+      ->envname("CRONALLY_DATABASE");
+  text_flag(app, "--lease-ttl", "LENGTH", flags->lease_ttl,
+            "With --database: how long the work of a server stays its own when nothing is heard of "
+            "it; 5s without it.")
+      ->envname("CRONALLY_LEASE_TTL");
+  app.add_option("--journal", flags->journal,
+                 "With --database: keep what may have been sent in the data directory too, so that "
+                 "a database that forgets is told; on by default.")
+      ->type_name("on|off")
+      ->envname("CRONALLY_JOURNAL");
   app.add_option("--log-level", flags->options.log_level, "What is logged; info by default.")
       ->type_name("debug|info|warning|error")
       ->envname("CRONALLY_LOG_LEVEL");

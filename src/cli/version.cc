@@ -6,6 +6,7 @@
 #include "cli/tree.h"
 #include "net/tls.h"
 #include "runtime/zone_loader.h"
+#include "store/postgres/version.h"
 #include "store/sqlite/version.h"
 
 namespace cronally::cli {
@@ -34,6 +35,7 @@ Outcome<ExitCode> version(Session& session) {
     session.print_json(json::object{{"cronally", CRONALLY_VERSION},
                                     {"tzdata", tzdata},
                                     {"sqlite", sqlite},
+                                    {"libpq", store::libpq_version()},
                                     {"openssl", net::tls_version()},
                                     {"boost", boost_version()},
                                     {"test_hooks", test_hooks}});
@@ -42,6 +44,7 @@ Outcome<ExitCode> version(Session& session) {
   session.out() << format_facts({{"cronally", Cell(CRONALLY_VERSION)},
                                  {"tzdata", Cell(tzdata)},
                                  {"SQLite", Cell(sqlite)},
+                                 {"libpq", Cell(store::libpq_version())},
                                  {"OpenSSL", Cell(net::tls_version())},
                                  {"Boost", Cell(boost_version())},
                                  {"test hooks", Cell(test_hooks ? "compiled in" : "none")}},

@@ -11,13 +11,13 @@ void Health::expect(std::string_view name) {
   items_.try_emplace(std::string{name}, HealthItem{std::string{name}, false, "starting"});
 }
 
-void Health::ok(std::string_view name) {
+void Health::ok(std::string_view name, std::string detail) {
   bool recovered = false;
   {
     std::lock_guard lock{mutex_};
     auto [it, added] = items_.try_emplace(std::string{name});
     recovered = !added && !it->second.ok && it->second.reason != "starting";
-    it->second = HealthItem{std::string{name}, true};
+    it->second = HealthItem{std::string{name}, true, std::move(detail)};
   }
   if (recovered) log::info("health", "component is well again", {{"component", name}});
 }

@@ -19,7 +19,7 @@ namespace cronally::runtime {
 struct HealthItem {
   std::string name;
   bool ok = false;
-  std::string reason{};                 // for a person; empty when ok
+  std::string reason{};                 // for a person; of what is ok, what it has to say
   std::optional<Instant> resumes_at{};  // when work goes on by itself, if that is known
   friend bool operator==(const HealthItem&, const HealthItem&) = default;
 };
@@ -35,7 +35,7 @@ class Health {
   // it is there already.
   void expect(std::string_view name);
 
-  void ok(std::string_view name);
+  void ok(std::string_view name, std::string detail = {});
   void failing(std::string_view name, std::string reason,
                std::optional<Instant> resumes_at = std::nullopt);
 

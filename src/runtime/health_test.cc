@@ -44,6 +44,14 @@ TEST_F(HealthTest, TellsWhyAndUntilWhen) {
   EXPECT_EQ(health_.readiness().items[0], (HealthItem{"clock", true}));
 }
 
+TEST_F(HealthTest, WhatIsWellMayHaveSomethingToSay) {
+  health_.ok("leases", "holds 21 of 64 shards");
+  health_.ok("leases", "holds 22 of 64 shards");
+  EXPECT_TRUE(health_.readiness().ready);
+  EXPECT_EQ(health_.readiness().items[0], (HealthItem{"leases", true, "holds 22 of 64 shards"}));
+  EXPECT_TRUE(lines_.empty());
+}
+
 TEST_F(HealthTest, LogsChangesOnly) {
   for (int i = 0; i < 3; ++i) health_.failing("store", "disk full");
   for (int i = 0; i < 3; ++i) health_.ok("store");

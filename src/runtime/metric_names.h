@@ -70,6 +70,17 @@ inline constexpr MetricName database_forgot_total{
 inline constexpr MetricName put_back_total{
     "cronally_put_back_total", MetricKind::counter,
     "Runs of the journal compared with a database that forgot, by result."};  // result
+inline constexpr MetricName node_info{"cronally_node_info", MetricKind::gauge,
+                                      "Always 1; this process's node is its label."};  // node
+inline constexpr MetricName leases_lost_total{
+    "cronally_leases_lost_total", MetricKind::counter,
+    "Shards whose lease this node lost; not those it handed over."};
+inline constexpr MetricName heartbeat_age{
+    "cronally_heartbeat_age_seconds", MetricKind::gauge,
+    "Since the newest heartbeat that the database answered in time; 0 where there is one node."};
+inline constexpr MetricName overdue{
+    "cronally_overdue_seconds", MetricKind::gauge,
+    "How far the most overdue work of all nodes is behind, as this node reads it in the database."};
 inline constexpr MetricName http_requests_total{"cronally_http_requests_total", MetricKind::counter,
                                                 "Requests answered, by status class."};  // status
 inline constexpr MetricName loop_restarts_total{

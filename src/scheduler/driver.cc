@@ -18,6 +18,7 @@
 #include "scheduler/inbox.h"
 #include "scheduler/journaled_commit.h"
 #include "scheduler/lease_holder.h"
+#include "scheduler/lease_watch.h"
 #include "scheduler/ledger_watch.h"
 
 namespace cronally::scheduler {
@@ -34,6 +35,8 @@ constexpr Duration look_at_clock_every = 500ms;
 constexpr Duration changes_wait = 10s;
 // How often tzdata is looked at; new rules hold from then on.
 constexpr Duration look_at_zones_every = 10s;
+// What is to hand over takes a heartbeat and a batch; without the database it is not waited for.
+constexpr Duration hand_over_max = 1s;
 // Deliverables are read in portions, so that a send that waits for one is not behind a herd.
 constexpr std::size_t deliverables_per_read = 1'000;
 
@@ -68,6 +71,7 @@ class Driver::Impl {
         planner_(options.planner),
         cache_(parts.database, parts.vault, parts.clock),
         watch_(parts.metrics),
+        lease_watch_(options.node, parts.metrics, parts.health),
         leases_(std::make_shared<LeaseHolder>(options.node, options.lease_ttl,
                                               parts.database.spine(), parts.clock, *inbox_,
                                               parts.journal)),
@@ -75,13 +79,14 @@ class Driver::Impl {
             [inbox = inbox_](std::vector<core::AttemptEnded>&& ended) {
               inbox->post(std::move(ended));
             })),
-        supervisor_(parts.health, &parts.metrics) {}
+        supervisor_(parts.health, &parts.metrics, options.restart) {}
 
   ~Impl() { stop(); }
 
   void start();
   bool drain(Duration timeout);
   void stop();
+  bool leads() const { return leases_->leads(); }
 
  private:
   // machine thread
@@ -133,6 +138,7 @@ class Driver::Impl {
 
   DeliveryCache cache_;
   LedgerWatch watch_;
+  LeaseWatch lease_watch_;  // the machine's thread
   // A request may end when the driver has gone; a commit is waited for.
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   const std::shared_ptr<LeaseHolder> leases_;
@@ -195,8 +201,13 @@ bool Driver::Impl::drain(Duration timeout) {
   draining_ = true;
   inbox_->post(core::DrainStarted{});
   leases_->drain();
-  std::unique_lock lock(drained_mutex_);
-  return drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
+  bool drained = false;
+  {
+    std::unique_lock lock(drained_mutex_);
+    drained = drained_changed_.wait_for(lock, timeout, [this] { return drained_; });
+  }
+  if (!leases_->endless()) leases_->await_released(hand_over_max);
+  return drained;
 }
 
 void Driver::Impl::stop() {
@@ -240,6 +251,7 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
     hand_over();
     auto stats = planner_.stats();
     watch_.gauges(stats);
+    lease_watch_.look(*leases_, parts_.clock.steady());
   }
 }
 
@@ -490,6 +502,8 @@ std::function<bool()> Driver::Impl::last_look(const core::OpenRun& run) const {
 // ---- changes ----------------------------------------------------------------------------------
 
 void Driver::Impl::run_changes(const std::stop_token& stop) {
+  // After the request, so that the wait which this ends is the last one.
+  const std::stop_callback wake(stop, [this] { parts_.database.spine().interrupt_waits(); });
   while (!stop.stop_requested()) {
     look_at_zones();
     own_granted();
@@ -602,6 +616,7 @@ Driver::Driver(const DriverOptions& options, const DriverParts& parts)
     : impl_(std::make_unique<Impl>(options, parts)) {}
 Driver::~Driver() = default;
 void Driver::start() { impl_->start(); }
+bool Driver::leads() const { return impl_->leads(); }
 bool Driver::drain(Duration timeout) { return impl_->drain(timeout); }
 void Driver::stop() { impl_->stop(); }
 

@@ -18,6 +18,7 @@
 #include "runtime/clock.h"
 #include "runtime/health.h"
 #include "runtime/metrics.h"
+#include "runtime/supervise.h"
 #include "runtime/vault.h"
 #include "scheduler/job_compiler.h"
 #include "scheduler/journal.h"
@@ -29,6 +30,7 @@ struct DriverOptions {
   NodeId node;
   core::PlannerOptions planner;
   Duration lease_ttl = core::lease_ttl_default;  // where several nodes share the store
+  runtime::RestartPolicy restart{};              // of its threads, after an outage
 };
 
 // What a driver works with; all of it outlives the driver.
@@ -48,11 +50,16 @@ class Driver {
   Driver(const DriverOptions& options, const DriverParts& parts);
   ~Driver();  // as stop()
 
-  // Takes the shards over, reads and compiles the jobs, and starts the threads.
+  // Takes the shards over, reads and compiles the jobs, and starts the threads. Unavailable: it has
+  // not started, and can only be ended.
   void start();
 
+  // Of all nodes of this store, the one that does what is to be done once. Any thread.
+  bool leads() const;
+
   // Stops claiming, lets requests in flight finish and their outcomes commit; true when all did
-  // within `timeout`. What did not is left to the next start, as after a crash.
+  // within `timeout`. What did not is left to the next start, as after a crash. Where several nodes
+  // share the store, the shards have gone to the others before.
   bool drain(Duration timeout);
 
   // Ends the threads. Call after drain(), or without it to die on the spot.

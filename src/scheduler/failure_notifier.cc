@@ -35,7 +35,9 @@ bool notice_due(const store::NoticeBatch& batch, const std::map<AccountNo, Insta
 
 void FailureNotifier::run(const std::stop_token& stop) {
   using namespace std::chrono_literals;
-  while (runtime::wait_or_stop(stop, 500ms)) round();
+  while (runtime::wait_or_stop(stop, 500ms)) {
+    if (parts_.leads()) round();
+  }
 }
 
 void FailureNotifier::round() {

@@ -2,6 +2,7 @@
 // at most one POST per account in `notice_interval`. Its own failures notify nobody.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -35,6 +36,7 @@ class FailureNotifier {
     delivery::NoticeSender& sender;
     const runtime::Vault& vault;
     const runtime::Clock& clock;
+    std::function<bool()> leads;  // of several nodes one sends
   };
   explicit FailureNotifier(const Parts& parts) : parts_(parts) {}
 

@@ -51,6 +51,7 @@ class FakeSpine final : public store::Spine {
   }
   std::vector<UncountedSpan> uncounted_spans(std::size_t) override { return {}; }
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) override {}
+  store::Behind behind() override { return {}; }
 
   core::Heartbeat said;
   core::HeartbeatAnswer answer;

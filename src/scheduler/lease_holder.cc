@@ -35,13 +35,17 @@ void LeaseHolder::beat() {
   std::lock_guard lock(mutex_);
   const SteadyInstant now = clock_.steady();
   endless_ = answer.endless;
-  if (now - asked <= core::LeaseKeeper::answer_max) time_.add(asked, now, answer.at);
+  if (now - asked <= core::LeaseKeeper::answer_max) {
+    time_.add(asked, now, answer.at);
+    counted_from_ = asked;
+  }
   // What was not trusted any more when the answer came is not trusted again by it.
   ShardSet lost = keeper_.expired(now);
   const auto news = keeper_.answered(answer, now);
   lost |= news.lost;
   if (lost.any()) {
     log::warning("scheduler", "shards lost", {{"node", said.node}, {"shards", lost.count()}});
+    lost_ += lost.count();
     inbox_.post(core::ShardsLost{lost});
   }
   if (news.granted.any()) granted_.push_back({news.fence, news.granted, news.at});
@@ -58,7 +62,11 @@ void LeaseHolder::run(const std::stop_token& stop) {
       hurry_ = false;
     }
     if (stop.stop_requested()) return;
-    beat();
+    try {
+      beat();
+    } catch (const Unavailable&) {
+      continue;  // the store says so on the board; the keeper says when to ask again
+    }
     if (std::lock_guard lock(mutex_); !granted_.empty()) spine_.interrupt_waits();
   }
 }
@@ -102,7 +110,28 @@ void LeaseHolder::retain_held(core::ShardsAcquired& event) {
 ShardSet LeaseHolder::expired() {
   if (endless_) return {};
   std::lock_guard lock(mutex_);
-  return keeper_.expired(clock_.steady());
+  const auto gone = keeper_.expired(clock_.steady());
+  if (gone.any()) {
+    log::warning("scheduler", "leases ended: no heartbeat was answered in time",
+                 {{"shards", gone.count()}});
+    lost_ += gone.count();
+    released_.notify_all();
+  }
+  return gone;
+}
+
+LeaseHolder::Standing LeaseHolder::standing() const {
+  std::lock_guard lock(mutex_);
+  const SteadyInstant now = clock_.steady();
+  return {.held = static_cast<int>(keeper_.held().count()),
+          .lost = lost_,
+          .heartbeat_age = endless_ ? Duration{} : now - counted_from_,
+          .trusted = keeper_.trusts(now)};
+}
+
+bool LeaseHolder::leads() const {
+  std::lock_guard lock(mutex_);
+  return keeper_.held().test(0) && keeper_.trusts(clock_.steady());
 }
 
 bool LeaseHolder::may_send(const core::Lease& lease) const {
@@ -123,8 +152,16 @@ Instant LeaseHolder::sent_until(const Granted& granted) const {
 }
 
 void LeaseHolder::released(const core::Release& release) {
-  std::lock_guard lock(mutex_);
-  keeper_.released(release);
+  {
+    std::lock_guard lock(mutex_);
+    keeper_.released(release);
+  }
+  released_.notify_all();
+}
+
+void LeaseHolder::await_released(Duration timeout) {
+  std::unique_lock lock(mutex_);
+  released_.wait_for(lock, timeout, [this] { return keeper_.held().none(); });
 }
 
 void LeaseHolder::drain() {

@@ -38,9 +38,20 @@ class LeaseHolder {
   // One heartbeat: blocks, throws Unavailable. What was lost or asked for is posted; what was
   // granted waits for take_granted().
   void beat();
-  // Beats until the stop. Not where leases are endless.
+  // Beats until the stop, through outages of the store. Not where leases are endless.
   void run(const std::stop_token& stop);
   bool endless() const { return endless_; }
+
+  // What metrics and readiness tell of it.
+  struct Standing {
+    int held = 0;
+    std::uint64_t lost = 0;    // shards, since the start; not what was handed over
+    Duration heartbeat_age{};  // since the newest one that counted was asked
+    bool trusted = false;      // by this node's clock its leases stand, or it would hold some
+  };
+  Standing standing() const;
+  // Of all nodes, the one that does what is to be done once: who is trusted with the first shard.
+  bool leads() const;
 
   // What was granted since the last call and is not read yet.
   std::vector<Granted> take_granted();
@@ -62,6 +73,8 @@ class LeaseHolder {
   void released(const core::Release& release);
   // All shards are to go; the next heartbeat says so, at once.
   void drain();
+  // Waits until they are gone, or `timeout`.
+  void await_released(Duration timeout);
 
  private:
   std::optional<Duration> until_next() const;
@@ -72,7 +85,10 @@ class LeaseHolder {
   Journal* const journal_;
   mutable std::mutex mutex_;
   std::condition_variable_any hurried_;
+  std::condition_variable_any released_;
   bool hurry_ = false;
+  std::uint64_t lost_ = 0;
+  SteadyInstant counted_from_{};  // of the newest heartbeat that counted
   std::atomic<bool> endless_ = false;
   core::LeaseKeeper keeper_;
   core::ClusterTime time_;

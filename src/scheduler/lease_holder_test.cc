@@ -117,6 +117,41 @@ TEST_F(Holder, SaysThatItDrains) {
   EXPECT_TRUE(spine.said.draining);
 }
 
+TEST_F(Holder, LeadsWhileItIsTrustedWithTheFirstShard) {
+  beat(7, {{3}});
+  EXPECT_FALSE(holder.leads());
+  beat(8, {{0}}, {{3}});
+  EXPECT_TRUE(holder.leads());
+  clock.advance(4s);
+  EXPECT_FALSE(holder.leads());
+}
+
+TEST_F(Holder, CountsWhatItLostAndNotWhatItGaveBack) {
+  beat(7, {{3}, {4}, {5}});
+  holder.released({{{ShardNo{3}, Fence{7}}}, {}});
+  EXPECT_EQ(holder.standing().held, 2);
+  EXPECT_EQ(holder.standing().lost, 0U);
+  beat(0, {}, {{4}});
+  EXPECT_EQ(holder.standing().held, 1);
+  EXPECT_EQ(holder.standing().lost, 1U);
+  EXPECT_EQ(holder.standing().heartbeat_age, 2ms);
+  EXPECT_TRUE(holder.standing().trusted);
+  clock.advance(5s);
+  EXPECT_FALSE(holder.standing().trusted);
+  EXPECT_EQ(holder.standing().heartbeat_age, 5s + 2ms);
+  (void)holder.expired();
+  EXPECT_EQ(holder.standing().lost, 2U);
+}
+
+TEST_F(Holder, WaitsUntilAllIsGivenBack) {
+  beat(7, {{3}});
+  holder.await_released(1ms);
+  EXPECT_EQ(holder.standing().held, 1);
+  holder.released({{{ShardNo{3}, Fence{7}}}, {}});
+  holder.await_released(1h);
+  EXPECT_EQ(holder.standing().held, 0);
+}
+
 TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
   spine.answer.endless = true;
   spine.answer.at = noon + 1h;
@@ -126,6 +161,7 @@ TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
   clock.advance(10h);
   EXPECT_TRUE(holder.expired().none());
   EXPECT_TRUE(holder.may_send({{3}, {7}}));
+  EXPECT_EQ(holder.standing().heartbeat_age, 0s);
   EXPECT_EQ(holder.sent_until({Fence{7}, {}, noon + 1h}), instant_min);
 }
 

@@ -22,8 +22,7 @@ LedgerWatch::LedgerWatch(runtime::Metrics& metrics)
       duration_(&metrics.histogram(metric::attempt_duration)),
       armed_(&metrics.gauge(metric::armed_runs)),
       in_flight_(&metrics.gauge(metric::requests_in_flight)),
-      jobs_(&metrics.gauge(metric::jobs)),
-      shards_(&metrics.gauge(metric::shards_owned)) {
+      jobs_(&metrics.gauge(metric::jobs)) {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     std::string verdict(core::text_of(static_cast<core::Verdict>(i)));
     runs_[i] = &metrics.counter(metric::runs_total, {{"verdict", verdict}});
@@ -36,7 +35,6 @@ LedgerWatch::LedgerWatch(runtime::Metrics& metrics)
     std::string reason(core::text_of(static_cast<core::Reason>(first_skip + i)));
     skips_[i] = &metrics.counter(metric::skipped_total, {{"reason", reason}});
   }
-  shards_->set(shard_count);
 }
 
 CommitTally LedgerWatch::tally(const core::Batch& batch) const {

@@ -41,7 +41,6 @@ class LedgerWatch {
   runtime::Gauge* armed_;
   runtime::Gauge* in_flight_;
   runtime::Gauge* jobs_;
-  runtime::Gauge* shards_;
 };
 
 }  // namespace cronally::scheduler

@@ -17,7 +17,8 @@ constexpr Duration between_portions = 20ms;
 }  // namespace
 
 void Pruner::run(const std::stop_token& stop) {
-  while (runtime::wait_or_stop(stop, between_rounds) && round(stop)) {
+  while (runtime::wait_or_stop(stop, between_rounds)) {
+    if (leads_() && !round(stop)) return;
   }
 }
 
@@ -30,7 +31,7 @@ bool Pruner::round(const std::stop_token& stop) {
     total.spans += pruned.spans;
     total.keys += pruned.keys;
     total.more = pruned.more;
-  } while (total.more && (going = runtime::wait_or_stop(stop, between_portions)));
+  } while (total.more && leads_() && (going = runtime::wait_or_stop(stop, between_portions)));
   if (total.runs + total.spans + total.keys > 0) {
     runtime::log::info("ledger", "pruned",
                        {{"runs", total.runs}, {"spans", total.spans}, {"keys", total.keys}});

@@ -2,7 +2,9 @@
 // them, so that commits of claims and outcomes stand between.
 #pragma once
 
+#include <functional>
 #include <stop_token>
+#include <utility>
 
 #include "store/database.h"
 
@@ -10,8 +12,9 @@ namespace cronally::scheduler {
 
 class Pruner {
  public:
-  Pruner(store::Retention& retention, const store::Keep& keep)
-      : retention_(retention), keep_(keep) {}
+  // `leads`: of several nodes one prunes.
+  Pruner(store::Retention& retention, const store::Keep& keep, std::function<bool()> leads)
+      : retention_(retention), keep_(keep), leads_(std::move(leads)) {}
 
   // A supervised loop's body: a round every 10 s. One line in the log for each round that removed
   // something.
@@ -22,6 +25,7 @@ class Pruner {
 
   store::Retention& retention_;
   const store::Keep keep_;
+  const std::function<bool()> leads_;
 };
 
 }  // namespace cronally::scheduler

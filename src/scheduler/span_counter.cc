@@ -16,7 +16,9 @@ constexpr std::size_t spans_per_round = 100;
 
 void SpanCounter::run(const std::stop_token& stop) {
   Duration pause = 1s;
-  while (runtime::wait_or_stop(stop, pause)) pause = round() ? Duration{100ms} : Duration{10s};
+  while (runtime::wait_or_stop(stop, pause)) {
+    pause = leads_() && round() ? Duration{100ms} : Duration{10s};
+  }
 }
 
 bool SpanCounter::round() {

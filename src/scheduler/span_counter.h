@@ -2,7 +2,9 @@
 // recorded at once, and counting a month of seconds is nobody's critical path.
 #pragma once
 
+#include <functional>
 #include <stop_token>
+#include <utility>
 
 #include "scheduler/job_compiler.h"
 #include "store/database.h"
@@ -11,8 +13,9 @@ namespace cronally::scheduler {
 
 class SpanCounter {
  public:
-  SpanCounter(store::Spine& spine, const JobCompiler& compiler)
-      : spine_(spine), compiler_(compiler) {}
+  // `leads`: of several nodes one counts.
+  SpanCounter(store::Spine& spine, const JobCompiler& compiler, std::function<bool()> leads)
+      : spine_(spine), compiler_(compiler), leads_(std::move(leads)) {}
 
   // A supervised loop's body: a look every 10 s, more often while there is work.
   void run(const std::stop_token& stop);
@@ -22,6 +25,7 @@ class SpanCounter {
 
   store::Spine& spine_;
   const JobCompiler& compiler_;
+  const std::function<bool()> leads_;
 };
 
 }  // namespace cronally::scheduler

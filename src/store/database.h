@@ -94,6 +94,16 @@ struct Deliverable {
   std::vector<SecretId> sealed_ids;  // same order: the vault's context is the id
 };
 
+// Zero where nothing is behind.
+struct Behind {
+  // Since the oldest cursor of a shard: what fell due there after it need not be claimed.
+  Duration planning{};
+  // Since the oldest open run was to be sent, or asked for by hand, that is left alone: no owner
+  // that lives has it under its fence. Requests that their sender may yet record, and what a pause
+  // holds, do not count. Of many such runs those of the longest queues may be overlooked.
+  Duration sending{};
+};
+
 class Spine {
  public:
   virtual ~Spine() = default;
@@ -144,7 +154,8 @@ class Spine {
   // The wait holds no connection. A store with one holder tells requested runs of every shard.
   virtual Changes wait_for_changes(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
                                    Duration timeout) = 0;
-  // Makes a waiting wait_for_changes return; used when stopping.
+  // Makes a waiting wait_for_changes return, or the next one; used when stopping, and when shards
+  // were granted.
   virtual void interrupt_waits() = 0;
 
   // The deliverable of each (job, revision); null where it is unknown. Revision 0: the newest.
@@ -161,6 +172,9 @@ class Spine {
   virtual std::vector<UncountedSpan> uncounted_spans(std::size_t limit) = 0;
   virtual void set_span_counts(
       const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) = 0;
+
+  // How far the work of all nodes is behind, by the store's clock. One cheap read.
+  virtual Behind behind() = 0;
 };
 
 // ---- Jobs -------------------------------------------------------------------------------------

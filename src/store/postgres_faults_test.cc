@@ -17,10 +17,12 @@ class ProxiedWorld : public PostgresWorld {
   ~ProxiedWorld() override { database_.reset(); }
 
   PostgresProxy proxy{PostgresCluster::get()->port()};
+  runtime::Health health;
 
  protected:
   void open() override {
-    auto opened = store::open_postgres({.address = proxy.address_of(name()), .clock = clock_});
+    auto opened = store::open_postgres(
+        {.address = proxy.address_of(name()), .clock = clock_, .health = &health});
     ASSERT_TRUE(opened) << opened.error().message;
     database_ = std::move(*opened);
   }
@@ -180,6 +182,28 @@ TEST_P(PostgresFaults, AServerOutOfReachRefusesAtOnceAndIsUsedAgainLater) {
   EXPECT_TRUE(jobs().find_job(world->account(), job.id));
 }
 
+TEST_P(PostgresFaults, AServerThatIsAwayIsOnTheBoardAndNobodyWaitsForIt) {
+  auto job = create("report");
+  const auto well = [&](bool wanted) {
+    for (int tries = 0; tries < 500; ++tries) {
+      if (faulty().health.readiness().ready == wanted) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  };
+  EXPECT_TRUE(well(true));
+  faulty().proxy.refuse(true);
+  for (const auto* name : {"cronally listens", "cronally edits", "cronally reads"}) {
+    end_sessions(name);
+  }
+  EXPECT_TRUE(well(false));
+  EXPECT_THROW((void)jobs().find_job(world->account(), job.id), Unavailable);
+  EXPECT_THROW((void)remove(job), Unavailable);
+  faulty().proxy.refuse(false);
+  EXPECT_TRUE(well(true));
+  EXPECT_TRUE(jobs().find_job(world->account(), job.id));
+}
+
 // ---- edits: whose fate is found out -------------------------------------------------------------
 
 TEST_P(PostgresFaults, AnEditCutOffBeforeItsCommitIsWrittenOnce) {
@@ -318,6 +342,20 @@ TEST_P(TwoNodes, AnEditOfOneWakesTheOther) {
   EXPECT_LT(took([&] { told = waiting.get(); }), 150ms);
   ASSERT_THAT(told.jobs, SizeIs(1));
   EXPECT_EQ(told.jobs[0].revision, 2);
+}
+
+TEST_P(TwoNodes, AnInterruptEndsOneWaitForNewsAndNoneForASight) {
+  auto job = create("report");
+  (void)other->spine().wait_for_changes({{job.shard, job.change}}, 0s);
+  other->spine().interrupt_waits();
+  const auto wait = [&](Duration length) {
+    return took([&] { (void)other->spine().wait_for_changes({{job.shard, job.change}}, length); });
+  };
+  EXPECT_LT(wait(5s), 1s);
+  EXPECT_GE(wait(200ms), 200ms);
+  other->spine().interrupt_waits();
+  EXPECT_GE(took([&] { EXPECT_FALSE(other->jobs().await_seen(job.shard, job.change, 300ms)); }),
+            300ms);
 }
 
 TEST_P(TwoNodes, AChangeThatNobodyAnnouncedIsFoundByLooking) {

@@ -103,13 +103,25 @@ TEST_F(PostgresOpen, ASecondOpeningFindsWhatTheFirstLeft) {
 
 TEST_F(PostgresOpen, ADatabaseOutOfReachIsNamedWithoutItsPassword) {
   const std::string secret = "geheim";
-  for (const auto& address : {"postgres://cronally:" + secret + "@127.0.0.1:1/nowhere",
-                              "postgres://cronally:" + secret +
-                                  "@127.0.0.1:" + std::to_string(cluster->port()) + "/nowhere",
-                              "postgres//cronally:" + secret + "@127.0.0.1", "hots=" + secret}) {
+  const std::string here = "@127.0.0.1:" + std::to_string(cluster->port());
+  const struct {
+    std::string address;
+    std::string code;
+  } rows[] = {
+      {"postgres://cronally:" + secret + "@127.0.0.1:1/nowhere", "database_unreachable"},
+      {"postgres://cronally:" + secret + here + "/nowhere", "database_refused"},
+      {"postgres://nobody:" + secret + here + "/" + name, "database_refused"},
+      // One of the hosts says what is wrong.
+      {"postgres://cronally:" + secret +
+           "@127.0.0.1:1,127.0.0.1:" + std::to_string(cluster->port()) + "/nowhere",
+       "database_refused"},
+      {"postgres//cronally:" + secret + "@127.0.0.1", "database_address"},
+      {"hots=" + secret, "database_address"},
+  };
+  for (const auto& [address, code] : rows) {
     const auto opened = open(address);
     ASSERT_FALSE(opened) << address;
-    EXPECT_EQ(opened.error().code, "database_unreachable");
+    EXPECT_EQ(opened.error().code, code) << opened.error().message;
     EXPECT_EQ(opened.error().message.find(secret), std::string::npos) << opened.error().message;
   }
 }

@@ -4,6 +4,7 @@
 //   INSTANTIATE_SPINE_CONFORMANCE(Sqlite, sqlite_factory());
 #pragma once
 
+#include "tests/conformance/spine_behind.h"
 #include "tests/conformance/spine_changes.h"
 #include "tests/conformance/spine_claims.h"
 #include "tests/conformance/spine_leases.h"
@@ -11,6 +12,7 @@
 
 // To be used in the namespace cronally::conformance, once in a program for each store.
 #define INSTANTIATE_SPINE_CONFORMANCE(prefix, ...)                                           \
+  INSTANTIATE_TEST_SUITE_P(prefix, SpineBehind, ::testing::Values(__VA_ARGS__), store_name); \
   INSTANTIATE_TEST_SUITE_P(prefix, SpineClaims, ::testing::Values(__VA_ARGS__), store_name); \
   INSTANTIATE_TEST_SUITE_P(prefix, SpineLeases, ::testing::Values(__VA_ARGS__), store_name); \
   INSTANTIATE_TEST_SUITE_P(prefix, SpineRuns, ::testing::Values(__VA_ARGS__), store_name);   \

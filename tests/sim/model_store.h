@@ -146,6 +146,7 @@ class ModelStore final : public store::Spine, public store::Jobs {
       const std::vector<std::pair<JobNo, Revision>>& wanted) override;
   std::vector<UncountedSpan> uncounted_spans(std::size_t limit) override;
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
+  store::Behind behind() override;
 
   // ---- store::Jobs
   Result<store::Created> create_jobs(AccountNo account, std::vector<store::JobDraft> drafts,

@@ -78,6 +78,25 @@ void ModelStore::release(NodeId node, const core::Release& what) {
   commit_clock();
 }
 
+store::Behind ModelStore::behind() {
+  std::lock_guard lock(mutex_);
+  const Instant now = clock_().wall;
+  store::Behind behind;
+  for (const ShardRecord& shard : shards_) {
+    behind.planning = std::max(behind.planning, now - shard.cursor);
+  }
+  for (const RunNo no : open_) {
+    const core::OpenRun& run = runs_.at(no).open;
+    const core::Job& job = jobs_.at(run.job).job;
+    const ShardRecord& owner = shard(run.shard);
+    const bool asked_for = run.state == core::RunState::requested;
+    if (!asked_for && run.fence == owner.fence && owner.ends > now) continue;
+    if (run.left_until > now || (job.definition.paused && run.due <= job.updated_at)) continue;
+    behind.sending = std::max(behind.sending, now - (asked_for ? run.due : run.send_at));
+  }
+  return behind;
+}
+
 store::ShardsRead ModelStore::read_shards(const ShardSet& shards, const TakePlans& take) {
   std::lock_guard lock(mutex_);
   store::ShardsRead found{.resume_at = resume_at()};

@@ -38,7 +38,7 @@ void Bell::ring(const Effects& effects) {
 void Bell::interrupt() {
   {
     std::lock_guard lock(mutex_);
-    interrupted_ = true;
+    ++interrupts_;
   }
   rung_.notify_all();
 }
@@ -63,24 +63,23 @@ std::int64_t Bell::seen(ShardNo shard) const {
   return seen_.at(place(shard));
 }
 
-template <class Condition>
-bool Bell::wait(Duration timeout, Condition condition) {
-  std::unique_lock lock(mutex_);
-  rung_.wait_for(lock, timeout, [&] { return interrupted_ || condition(); });
-  return condition();
-}
-
 bool Bell::wait_seen(ShardNo shard, std::int64_t change, Duration timeout) {
-  return wait(timeout, [&] { return seen_.at(place(shard)) >= change; });
+  std::unique_lock lock(mutex_);
+  return rung_.wait_for(lock, timeout, [&] { return seen_.at(place(shard)) >= change; });
 }
 
 bool Bell::wait_news(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
-                     std::uint64_t requests_known, Duration timeout) {
-  return wait(timeout, [&] {
+                     std::uint64_t requests_known, std::uint64_t& interrupts_known,
+                     Duration timeout) {
+  const auto news = [&] {
     if (requests_ != requests_known) return true;
     return std::ranges::any_of(
         since, [&](const auto& known) { return changes_.at(place(known.first)) > known.second; });
-  });
+  };
+  std::unique_lock lock(mutex_);
+  rung_.wait_for(lock, timeout, [&] { return interrupts_ != interrupts_known || news(); });
+  interrupts_known = interrupts_;
+  return news();
 }
 
 }  // namespace cronally::store::postgres

@@ -27,7 +27,7 @@ struct Effects {
 class Bell {
  public:
   void ring(const Effects& effects);
-  // Ends every wait from now on; they return as if timed out.
+  // Ends a wait_news that is under way, or the next one; it returns as if timed out.
   void interrupt();
 
   std::uint64_t run_tick() const;
@@ -35,23 +35,21 @@ class Bell {
   // The change that the shard's owner is known to have seen.
   std::int64_t seen(ShardNo shard) const;
 
-  // Each waits until its condition holds (true), or `timeout` or interrupt() (false).
+  // Each waits until its condition holds (true), or `timeout` (false).
   bool wait_seen(ShardNo shard, std::int64_t change, Duration timeout);
+  // Or an interrupt (false) besides those that `interrupts_known` counts, which it then does.
   bool wait_news(const std::vector<std::pair<ShardNo, std::int64_t>>& since,
-                 std::uint64_t requests_known, Duration timeout);
+                 std::uint64_t requests_known, std::uint64_t& interrupts_known, Duration timeout);
   std::uint64_t requests() const;
 
  private:
-  template <class Condition>
-  bool wait(Duration timeout, Condition condition);
-
   mutable std::mutex mutex_;
   std::condition_variable rung_;
   std::array<std::int64_t, shard_count> changes_{};
   std::array<std::int64_t, shard_count> seen_{};
   std::uint64_t requests_ = 0;
   std::uint64_t run_tick_ = 0;
-  bool interrupted_ = false;
+  std::uint64_t interrupts_ = 0;
 };
 
 }  // namespace cronally::store::postgres

@@ -19,6 +19,7 @@ std::string line_of(const char* text) {
   std::string line = text ? text : "";
   while (!line.empty() && line.back() == '\n') line.pop_back();
   std::ranges::replace(line, '\n', ' ');
+  std::erase(line, '\t');
   return line;
 }
 
@@ -41,13 +42,13 @@ bool gives(const PQconninfoOption* options, std::string_view keyword) {
   return false;
 }
 
-}  // namespace
+// An address as libpq takes it. The texts live as long as the options.
+struct Words {
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+};
 
-std::string outage_text(const PgError& error) {
-  return std::string("the database cannot be used: ") + error.what();
-}
-
-Connection::Connection(const ConnectionOptions& options) : exchange_max_(options.exchange_max) {
+Words words_of(const ConnectionOptions& options) {
   char* fault = nullptr;
   const std::unique_ptr<PQconninfoOption, FreeOptions> given(
       PQconninfoParse(options.address.c_str(), &fault));
@@ -66,16 +67,65 @@ Connection::Connection(const ConnectionOptions& options) : exchange_max_(options
       {"keepalives_count", "3"},
       {"client_encoding", "UTF8"},
   }};
-  std::vector<const char*> keywords{"dbname", "fallback_application_name"};
-  std::vector<const char*> values{options.address.c_str(), options.name.c_str()};
+  Words words{{"dbname", "fallback_application_name"},
+              {options.address.c_str(), options.name.c_str()}};
   for (const auto& [keyword, value] : defaults) {
     if (gives(given.get(), keyword)) continue;
-    keywords.push_back(keyword);
-    values.push_back(value);
+    words.keywords.push_back(keyword);
+    words.values.push_back(value);
   }
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
-  connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
+  words.keywords.push_back(nullptr);
+  words.values.push_back(nullptr);
+  return words;
+}
+
+// The SQLSTATEs in what libpq says of a connection at its most talkative: "FATAL:  28P01: …".
+std::vector<std::string> states_in(std::string_view text) {
+  constexpr std::string_view before = ":  ";
+  constexpr std::size_t length = 5;
+  std::vector<std::string> states;
+  for (auto at = text.find(before); at != text.npos; at = text.find(before, at + 1)) {
+    const auto state = text.substr(at + before.size(), length + 1);
+    const bool sound = state.size() > length && state.back() == ':' &&
+                       std::ranges::all_of(state.substr(0, length), [](char c) {
+                         return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+                       });
+    if (sound) states.emplace_back(state.substr(0, length));
+  }
+  if (text.contains("no password supplied")) states.emplace_back("28000");  // libpq's own words
+  return states;
+}
+
+}  // namespace
+
+std::vector<std::string> refusal_states(const ConnectionOptions& options) {
+  const auto words = words_of(options);
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
+      PQconnectStartParams(words.keywords.data(), words.values.data(), 1), &PQfinish);
+  if (!connection) return {};
+  // There is no other way to have SQLSTATEs of a connection that was refused: a beginning that is
+  // dropped, so that the whole is done with this verbosity.
+  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
+  PQreset(connection.get());
+  if (PQstatus(connection.get()) == CONNECTION_OK) return {};
+  return states_in(PQerrorMessage(connection.get()));
+}
+
+bool is_address(const std::string& address) {
+  char* fault = nullptr;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> given(
+      PQconninfoParse(address.c_str(), &fault));
+  PQfreemem(fault);
+  return given != nullptr;
+}
+
+std::string outage_text(const PgError& error) {
+  return std::string("the database cannot be used: ") + error.what();
+}
+
+Connection::Connection(const ConnectionOptions& options) : exchange_max_(options.exchange_max) {
+  const auto words = words_of(options);
+  connection_.reset(PQconnectdbParams(words.keywords.data(), words.values.data(), 1));
   if (PQstatus(connection_.get()) != CONNECTION_OK) lost(PQerrorMessage(connection_.get()));
   PQsetNoticeReceiver(connection_.get(), note_warning, this);
   if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
@@ -220,7 +270,8 @@ void Connection::wait_socket(bool to_write, SteadyInstant until) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock_.steady());
   const int ready = left.count() > 0 ? ::poll(&socket, 1, static_cast<int>(left.count())) : 0;
   if (ready < 0 && errno == EINTR) return;
-  if (ready <= 0) lost("the server did not answer in time");
+  if (ready > 0) return;
+  throw PgError("", "the server did not answer in time", true, PgError::Silent::yes);
 }
 
 bool Connection::wait_readable(int other, Duration timeout) {

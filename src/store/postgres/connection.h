@@ -30,18 +30,22 @@ namespace cronally::store::postgres {
 // What went wrong, for the few callers that choose on it.
 class PgError : public std::exception {
  public:
+  enum class Silent : bool { no, yes };
   // `state`: SQLSTATE (PostgreSQL's manual, appendix A); empty where the server said nothing.
-  PgError(std::string state, std::string text, bool lost)
-      : state_(std::move(state)), text_(std::move(text)), lost_(lost) {}
+  PgError(std::string state, std::string text, bool lost, Silent silent = Silent::no)
+      : state_(std::move(state)), text_(std::move(text)), lost_(lost), silent_(silent) {}
   const std::string& state() const { return state_; }
   // The connection is gone: whether what was under way happened is not known.
   bool lost() const { return lost_; }
+  // Lost, because no answer came in time: the next try may wait as long.
+  bool silent() const { return silent_ == Silent::yes; }
   const char* what() const noexcept override { return text_.c_str(); }
 
  private:
   std::string state_;
   std::string text_;
   bool lost_;
+  Silent silent_;
 };
 
 // A statement of statements.sql with its parameters.
@@ -117,6 +121,13 @@ class Connection {
   std::vector<std::string_view> awaited_;
   bool warned_ = false;
 };
+
+// Why the servers of an address refuse a connection: SQLSTATEs, "28000" where a password is wanted
+// and none is given. Empty where none answers, or one takes it after all. Tries once more. The
+// address is one.
+std::vector<std::string> refusal_states(const ConnectionOptions& options);
+// An address that libpq can read: a URI, or keywords and values.
+bool is_address(const std::string& address);
 
 // One line for a person, of a failure to reach or use the database; never with the password.
 std::string outage_text(const PgError& error);

@@ -8,6 +8,7 @@
 #include "store/postgres/connection.h"
 #include "store/postgres/leases.h"
 #include "store/postgres/listener.h"
+#include "store/postgres/reach.h"
 #include "store/postgres/readers.h"
 #include "store/postgres/writer.h"
 
@@ -17,32 +18,38 @@ namespace cronally::store::postgres {
 ConnectionOptions connection_options(const std::string& address, const std::string& kind);
 // The same with little time for each exchange: a lease is as short as 2 s.
 ConnectionOptions lease_options(const std::string& address);
+// The same for API calls, whose answer has 5 s; and for who finds out whether the server answers.
+ConnectionOptions read_options(const std::string& address);
+ConnectionOptions edit_options(const std::string& address);
+ConnectionOptions listen_options(const std::string& address);
 // The same without a limit on statements.
 ConnectionOptions counting_options(const std::string& address);
 
 struct Engine {
   Engine(const std::string& address, const std::shared_ptr<const runtime::Clock>& with_clock,
-         Instant resumed_at)
+         runtime::Health* health, Instant resumed_at)
       : clock(with_clock),
         resume_at(resumed_at),
+        reach(health),
         batches({.line = Writer::Line::batches,
                  .connection = connection_options(address, "batches"),
                  .clock = clock,
                  .resume_at = resumed_at},
-                bell),
+                bell, reach),
         edits({.line = Writer::Line::edits,
-               .connection = connection_options(address, "edits"),
+               .connection = edit_options(address),
                .clock = clock,
                .resume_at = resumed_at},
-              bell),
+              bell, reach),
         counting(counting_options(address)),
         leases(lease_options(address)),
-        readers(connection_options(address, "reads")),
-        listener(connection_options(address, "listens"), bell) {}
+        readers(read_options(address), reach),
+        listener(listen_options(address), bell, reach) {}
 
   const std::shared_ptr<const runtime::Clock> clock;
   const Instant resume_at;
   Bell bell;
+  Reach reach;
   Writer batches;
   Writer edits;
   const ConnectionOptions counting;  // for what may take minutes

@@ -248,10 +248,14 @@ bool PostgresJobs::await_seen(ShardNo shard, std::int64_t change, Duration timeo
   while (true) {
     const auto wait = std::min(timeout, look_every);
     if (engine_.bell.wait_seen(shard, change, wait)) return true;
-    const bool seen = engine_.readers.read([&](Connection& db) {
-      return db.run("shard_seen", std::move(Params().add(shard).add(change)))[0].flag(0);
-    });
-    if (seen) return true;
+    try {
+      const bool seen = engine_.readers.read([&](Connection& db) {
+        return db.run("shard_seen", std::move(Params().add(shard).add(change)))[0].flag(0);
+      });
+      if (seen) return true;
+    } catch (const Unavailable&) {
+      // The edit is committed; whether its owner has seen it is told when the database is back.
+    }
     timeout -= wait;
     if (timeout <= Duration{}) return false;
   }

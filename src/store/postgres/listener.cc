@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "runtime/log.h"
 #include "store/postgres/news.h"
 
 namespace cronally::store::postgres {
@@ -17,6 +16,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr Duration look_every = 1s;
+constexpr Duration retry_after = 250ms;
 
 // True once `stop` is readable; waits `timeout` for it.
 bool stopped(int stop, Duration timeout) {
@@ -27,8 +27,8 @@ bool stopped(int stop, Duration timeout) {
 
 }  // namespace
 
-Listener::Listener(ConnectionOptions options, Bell& bell)
-    : options_(std::move(options)), bell_(bell), stop_(::eventfd(0, EFD_CLOEXEC)) {
+Listener::Listener(ConnectionOptions options, Bell& bell, Reach& reach)
+    : options_(std::move(options)), bell_(bell), reach_(reach), stop_(::eventfd(0, EFD_CLOEXEC)) {
   CHECK(stop_.get() >= 0, "an eventfd can be made");
   thread_ = std::thread([this] { run(); });
 }
@@ -39,31 +39,32 @@ Listener::~Listener() {
   thread_.join();
 }
 
+// A connection that was closed is made anew before anything is said: it may have been that one
+// alone.
 void Listener::run() {
-  bool told = false;
   while (!stopped(stop_.get(), 0s)) {
+    bool answered = false;
     try {
-      listen();
+      Connection db(options_);
+      listen(db, answered);
       return;
     } catch (const PgError& error) {
-      if (!std::exchange(told, true)) {
-        runtime::log::warning("store",
-                              "the connection that listens was lost; changes are seen later",
-                              {{"error", error.what()}});
-      }
+      if (answered && !error.silent()) continue;
+      reach_.failed(outage_text(error));
     }
-    if (stopped(stop_.get(), look_every)) return;
+    if (stopped(stop_.get(), retry_after)) return;
   }
 }
 
-void Listener::listen() {
-  Connection db(options_);
+void Listener::listen(Connection& db, bool& answered) {
   db.run("listen");
   const runtime::SystemClock clock{runtime::SystemClock::Hooks::ignore};
   auto look_at = clock.steady();
   while (true) {
     if (clock.steady() >= look_at) {
       look(db, bell_, runs_known_);
+      reach_.answered();
+      answered = true;
       look_at = clock.steady() + look_every;
     }
     if (db.wait_readable(stop_.get(), look_at - clock.steady())) return;

@@ -9,13 +9,15 @@
 #include "runtime/files.h"
 #include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/reach.h"
 
 namespace cronally::store::postgres {
 
-// Rings `bell`, from a thread and on a connection of its own. An outage is waited out.
+// Rings `bell`, from a thread and on a connection of its own. An outage is waited out, and told to
+// `reach`.
 class Listener {
  public:
-  Listener(ConnectionOptions options, Bell& bell);
+  Listener(ConnectionOptions options, Bell& bell, Reach& reach);
   ~Listener();
 
   // What every shard's change and sight numbers are by now; rings the bell with them.
@@ -23,10 +25,12 @@ class Listener {
 
  private:
   void run();
-  void listen();
+  // Until the stop. `answered`: the server has answered a look.
+  void listen(Connection& db, bool& answered);
 
   const ConnectionOptions options_;
   Bell& bell_;
+  Reach& reach_;
   runtime::Fd stop_;  // readable once this ends
   std::int64_t runs_known_ = -1;
   std::thread thread_;

@@ -1,6 +1,7 @@
 #include "store/postgres/open.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/batch.h"
@@ -20,12 +21,14 @@ using postgres::Connection;
 using postgres::ConnectionOptions;
 using postgres::Params;
 using postgres::PgError;
+using postgres::refusal_states;
 using postgres::Row;
 
 class PostgresDatabase : public Database {
  public:
   PostgresDatabase(const PostgresOptions& options, Instant resume_at, std::string version)
-      : engine_(options.address, options.clock, resume_at), version_(std::move(version)) {}
+      : engine_(options.address, options.clock, options.health, resume_at),
+        version_(std::move(version)) {}
 
   Spine& spine() override { return spine_; }
   Jobs& jobs() override { return jobs_; }
@@ -34,7 +37,7 @@ class PostgresDatabase : public Database {
   Notices& notices() override { return notices_; }
   Retention& retention() override { return retention_; }
   std::uint64_t run_change_tick() const override { return engine_.bell.run_tick(); }
-  void backup(const std::string& to) override;
+  [[noreturn]] void backup(const std::string& to) override;
   std::string engine() const override { return version_; }
 
   postgres::Engine& parts() { return engine_; }
@@ -50,10 +53,12 @@ class PostgresDatabase : public Database {
   const std::string version_;
 };
 
-void PostgresDatabase::backup(const std::string& to) {
+void PostgresDatabase::backup(const std::string&) {
   throw Unavailable(
-      "no backup was written to '" + to +
-          "': a database on a server is backed up there, with pg_basebackup or pg_dump",
+      "the data is in " + version_ +
+          ", which is backed up there: pg_basebackup copies the whole server and follows it, "
+          "pg_dump --schema=cronally writes what is Cronally's; keep master.key in another safe "
+          "place",
       "backup_elsewhere");
 }
 
@@ -134,9 +139,29 @@ Instant read_resume_at(Connection& db, const runtime::Clock& clock) {
   return resume_at;
 }
 
-Error open_error(const PgError& error) {
-  return {"database_unreachable", std::string("the database cannot be opened: ") + error.what() +
-                                      "; check the address, that the server runs, and the rights"};
+// What does not change by itself: who we are and what we may (class 28, 42), which database (3D),
+// what the server can do (0A).
+bool is_final(const std::string& state) {
+  constexpr std::array<std::string_view, 4> classes{"28", "3D", "42", "0A"};
+  return std::ranges::any_of(classes, [&](auto each) { return state.starts_with(each); });
+}
+
+// `took`: what came quickly is asked why; a host that is silent would be so once more.
+Error open_error(const PostgresOptions& options, const PgError& error, Duration took) {
+  constexpr Duration quick = std::chrono::seconds{2};  // libpq waits no less for a silent host
+  std::vector<std::string> states{error.state()};
+  if (error.lost() && took < quick)
+    states = refusal_states(postgres::connection_options(options.address, "starts"));
+  const std::string why = std::string("the database cannot be opened: ") + error.what();
+  if (std::ranges::any_of(states, is_final)) {
+    return {"database_refused",
+            why +
+                "; correct the address, the password (PGPASSWORD, or a file .pgpass) or the "
+                "rights of that user"};
+  }
+  return {"database_unreachable", why +
+                                      "; check the address, and that a server which takes writes "
+                                      "runs there"};
 }
 
 Result<std::unique_ptr<Database>> open_checked(const PostgresOptions& options) {
@@ -182,6 +207,24 @@ ConnectionOptions lease_options(const std::string& address) {
   return options;
 }
 
+ConnectionOptions read_options(const std::string& address) {
+  auto options = connection_options(address, "reads");
+  options.exchange_max = std::chrono::milliseconds{4500};
+  return options;
+}
+
+ConnectionOptions edit_options(const std::string& address) {
+  auto options = connection_options(address, "edits");
+  options.exchange_max = std::chrono::milliseconds{4500};
+  return options;
+}
+
+ConnectionOptions listen_options(const std::string& address) {
+  auto options = connection_options(address, "listens");
+  options.exchange_max = std::chrono::seconds{3};
+  return options;
+}
+
 ConnectionOptions counting_options(const std::string& address) {
   auto options = connection_options(address, "counts");
   options.settings.emplace_back("SET statement_timeout = 0");
@@ -192,10 +235,17 @@ ConnectionOptions counting_options(const std::string& address) {
 }  // namespace postgres
 
 Result<std::unique_ptr<Database>> open_postgres(const PostgresOptions& options) {
+  if (!postgres::is_address(options.address)) {
+    return fail("database_address",
+                "the address of the database is none that libpq reads; write it as "
+                "postgres://user@host1,host2/database");
+  }
+  const runtime::SystemClock clock{runtime::SystemClock::Hooks::ignore};
+  const auto begun = clock.steady();
   try {
     return open_checked(options);
   } catch (const PgError& error) {
-    return fail(open_error(error));
+    return fail(open_error(options, error, clock.steady() - begun));
   }
 }
 

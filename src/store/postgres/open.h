@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "runtime/clock.h"
+#include "runtime/health.h"
 #include "store/database.h"
 
 namespace cronally::store {
@@ -17,12 +18,18 @@ struct PostgresOptions {
   // several hosts, the one that takes writes.
   std::string address;
   std::shared_ptr<const runtime::Clock> clock;  // for its steady time alone: the database's decides
+  runtime::Health* health = nullptr;            // where "database" is posted; may be null
 };
 
-// Runs pending migrations, then opens. Codes: "database_newer" (made by a newer Cronally),
-// "database_unreachable" (no host, no such database, no right to it), "database_unsuitable" (older
-// than PostgreSQL 13, not UTF-8, or behind a pooler that hands each transaction another session);
-// the message says what to do, and never holds the password.
+// Runs pending migrations, then opens. The message says what to do, and never holds the password.
+// Codes:
+//   database_unreachable  no host answers, or none takes writes now: it may come back
+//   database_refused      it answers, and will not have us: no such database, a wrong password, a
+//                         right that is missing
+//   database_address      the address is none
+//   database_newer        made by a newer Cronally
+//   database_unsuitable   older than PostgreSQL 13, not UTF-8, or behind a pooler that hands each
+//                         transaction another session
 Result<std::unique_ptr<Database>> open_postgres(const PostgresOptions& options);
 
 }  // namespace cronally::store

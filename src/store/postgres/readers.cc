@@ -2,9 +2,17 @@
 
 namespace cronally::store::postgres {
 
+namespace {
+
+constexpr std::chrono::seconds wait_max{4};
+
+}  // namespace
+
 std::unique_ptr<Connection> Readers::take(bool anew) {
   std::unique_lock lock(mutex_);
-  returned_.wait(lock, [this] { return !idle_.empty() || open_ < connections_max; });
+  const bool got = returned_.wait_for(lock, wait_max,
+                                      [this] { return !idle_.empty() || open_ < connections_max; });
+  if (!got) throw Unavailable("the database is busy: its readers all wait for it; try again");
   if (anew) {
     open_ -= idle_.size();
     idle_.clear();

@@ -9,23 +9,28 @@
 
 #include "base/error.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/reach.h"
 
 namespace cronally::store::postgres {
 
-// Thread-safe. At most four connections; whoever finds none waits for one.
+// Thread-safe. At most four connections; whoever finds none waits for one, some seconds at most.
 class Readers {
  public:
-  explicit Readers(ConnectionOptions options) : options_(std::move(options)) {}
+  Readers(ConnectionOptions options, const Reach& reach)
+      : options_(std::move(options)), reach_(reach) {}
 
   // Hands a connection to `read`, whose calls see each what is committed by then. A connection that
-  // was lost is replaced once, and `read` called again; what fails then is Unavailable.
+  // was lost is replaced once, and `read` called again; what fails then is Unavailable, at once
+  // where the database is away.
   template <class Read>
   auto read(Read&& read) {
+    reach_.require();
     try {
       return Lease(*this).run(read);
     } catch (const PgError& error) {
       if (!error.lost() && error.state() != "25006") throw Unavailable(outage_text(error));
     }
+    reach_.require();
     try {
       return Lease(*this, Lease::fresh).run(read);
     } catch (const PgError& error) {
@@ -75,6 +80,7 @@ class Readers {
   void give_back(std::unique_ptr<Connection> connection);
 
   const ConnectionOptions options_;
+  const Reach& reach_;
   std::mutex mutex_;
   std::condition_variable returned_;
   std::vector<std::unique_ptr<Connection>> idle_;

@@ -56,6 +56,7 @@ core::BatchRefused refusal(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const PgError& pg) {
     if (pg.state() == "53100") return {{"disk_full", "the database's disk is full"}};
+    if (pg.lost()) return {{"unavailable", outage_text(pg)}};
     return {{"database_error", outage_text(pg)}};
   } catch (const Unavailable& outage) {
     return {{outage.code(), outage.what()}};
@@ -161,7 +162,7 @@ Changes PostgresSpine::wait_for_changes(const std::vector<std::pair<ShardNo, std
     looked_ = true;
     if (!found.seen.empty() || !found.requested.empty()) return found;
   }
-  if (!engine_.bell.wait_news(since, requests_known_, timeout)) return {};
+  if (!engine_.bell.wait_news(since, requests_known_, interrupts_known_, timeout)) return {};
   return look(since);
 }
 
@@ -276,6 +277,18 @@ std::vector<std::shared_ptr<const Deliverable>> PostgresSpine::read_deliverables
       complete.push_back(with_secrets(std::move(deliverable), sealed));
     }
     return complete;
+  });
+}
+
+Behind PostgresSpine::behind() {
+  return engine_.readers.read([](Connection& db) {
+    const auto rows = db.run("behind_read");
+    const Row row = rows[0];
+    const auto since = [&](int column) {
+      if (row.null(column)) return Duration{};
+      return std::max(Duration{}, row.instant(0) - row.instant(column));
+    };
+    return Behind{.planning = since(1), .sending = since(2)};
   });
 }
 

@@ -32,6 +32,7 @@ class PostgresSpine : public Spine {
       const std::vector<std::pair<JobNo, Revision>>& wanted) override;
   std::vector<UncountedSpan> uncounted_spans(std::size_t limit) override;
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
+  Behind behind() override;
 
  private:
   void read_plans(const ShardSet& shards, const TakePlans& take);
@@ -44,6 +45,7 @@ class PostgresSpine : public Spine {
   std::mutex requests_mutex_;
   std::unordered_map<RunNo, ShardNo> requested_;
   std::uint64_t requests_known_ = 0;
+  std::uint64_t interrupts_known_ = 0;
   bool looked_ = false;
 };
 

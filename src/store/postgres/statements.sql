@@ -404,6 +404,21 @@ WITH alone AS MATERIALIZED (
 UPDATE change_floor f SET floor = greatest(f.floor, m.last)
 FROM (SELECT shard, max(last) AS last FROM gone GROUP BY shard) m WHERE f.shard = m.shard;
 
+-- The oldest cursor, and the oldest open run that no owner who lives has under its fence; of each
+-- shard only the oldest runs are looked at.
+-- name: behind_read
+WITH clock AS MATERIALIZED (SELECT clock_us() AS now)
+SELECT clock.now, (SELECT min(cursor) FROM shard), (
+  SELECT min(CASE WHEN o.state = 0 THEN o.due ELSE o.send_at END)
+  FROM shard_lease l LEFT JOIN node n ON n.node = l.holder AND n.ends > clock.now
+       CROSS JOIN LATERAL (
+         SELECT r.* FROM run_open r WHERE r.shard = l.shard AND r.send_at <= clock.now
+         ORDER BY r.send_at, r.run_no LIMIT 100) o
+       JOIN job j USING (job_no)
+  WHERE (o.state = 0 OR o.fence <> l.fence OR n.node IS NULL)
+    AND o.left_until <= clock.now AND NOT (j.paused AND o.due <= j.changed_at))
+FROM clock;
+
 -- name: open_runs_due
 SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.scheduled_at, r.due,
        r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at, r.left_until

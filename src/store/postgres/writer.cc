@@ -52,9 +52,10 @@ std::exception_ptr undecided() {
 
 }  // namespace
 
-Writer::Writer(Options options, Bell& bell)
+Writer::Writer(Options options, Bell& bell, const Reach& reach)
     : options_(std::move(options)),
       bell_(bell),
+      reach_(reach),
       id_(runtime::random_uuid_v4()),
       boot_(options_.clock->boot()),
       last_commit_(options_.resume_at) {
@@ -83,6 +84,7 @@ void Writer::submit(Work work, Done done) { enqueue({std::move(work), std::move(
 
 void Writer::write(Work work) {
   CHECK(options_.line == Line::edits, "whoever waits for a batch takes its fate as a value");
+  reach_.require();
   {
     std::lock_guard lock(mutex_);
     if (queue_.size() >= queue_max) {
@@ -149,7 +151,9 @@ Writer::Fate Writer::commit_together(Group& group, Errors& errors, Effects& effe
       first_errors = errors;
       first_effects = effects;
     }
-    if (!asked && (fate == Fate::refused || tries == tries_max)) return Fate::refused;
+    // Those that wait for an edit have waited long enough where the server is found to be away.
+    const bool hopeless = options_.line == Line::edits && reach_.away();
+    if (!asked && (fate == Fate::refused || tries == tries_max || hopeless)) return Fate::refused;
     if (!asked) continue;
     if (fate == Fate::refused && db_) return fate;  // it could ask: the first did not commit
     if (steady_.steady() >= until) {

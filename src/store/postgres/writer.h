@@ -22,6 +22,7 @@
 #include "runtime/clock.h"
 #include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/reach.h"
 #include "store/postgres/transaction.h"
 
 namespace cronally::store::postgres {
@@ -45,16 +46,16 @@ class Writer {
     std::shared_ptr<const runtime::Clock> clock;  // its steady time is kept with each commit
     Instant resume_at{};  // as Acquisition::resume_at, when this process began
   };
-  Writer(Options options, Bell& bell);
+  Writer(Options options, Bell& bell, const Reach& reach);
   ~Writer();  // commits what is queued
 
   // Never waits: for the machine, which has two batches under way at most.
   void submit(Work work, Done done);
 
   // Waits for the commit; throws what `work` threw, what befalls the database as Unavailable, and
-  // Unavailable at once while too much waits already. Only for edits: where a connection is lost
-  // during COMMIT, this finds out what became of it, and throws Unavailable ("undecided") if the
-  // database does not come back to tell.
+  // Unavailable at once while the database is away or too much waits already. Only for edits: where
+  // a connection is lost during COMMIT, this finds out what became of it, and throws Unavailable
+  // ("undecided") if the database does not come back to tell.
   void write(Work work);
 
  private:
@@ -85,6 +86,7 @@ class Writer {
 
   const Options options_;
   Bell& bell_;
+  const Reach& reach_;
   const runtime::SystemClock steady_{runtime::SystemClock::Hooks::ignore};  // how long to try
   const Uuid id_;  // of the row in commit_clock
   const std::string boot_;

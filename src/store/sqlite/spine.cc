@@ -221,6 +221,20 @@ std::vector<std::shared_ptr<const Deliverable>> SqliteSpine::read_deliverables(
   });
 }
 
+Behind SqliteSpine::behind() {
+  return engine_.readers.read([&](Connection& db) {
+    const Instant now = engine_.clock->wall();
+    const auto since = [&](Statement& oldest) {
+      if (!oldest.step() || oldest.null(0)) return Duration{};
+      return std::max(Duration{}, now - oldest.instant(0));
+    };
+    auto cursor = db.use("cursor_oldest");
+    auto run = db.use("run_left_alone");
+    run.bind(now);
+    return Behind{.planning = since(cursor), .sending = since(run)};
+  });
+}
+
 std::vector<Spine::UncountedSpan> SqliteSpine::uncounted_spans(std::size_t limit) {
   return engine_.readers.read([&](Connection& db) {
     std::vector<UncountedSpan> spans;

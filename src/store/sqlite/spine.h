@@ -26,6 +26,7 @@ class SqliteSpine : public Spine {
       const std::vector<std::pair<JobNo, Revision>>& wanted) override;
   std::vector<UncountedSpan> uncounted_spans(std::size_t limit) override;
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>& counts) override;
+  Behind behind() override;
 
  private:
   void read_plans(const ShardSet& shards, const TakePlans& take);

@@ -147,6 +147,23 @@ WHERE r.state IN (1, 2) AND r.send_at <= ?1 AND NOT (j.paused AND r.due <= j.cha
   AND (?3 >> r.shard) & 1
 ORDER BY r.send_at, r.run_no LIMIT ?2;
 
+-- name: cursor_oldest
+SELECT min(cursor) FROM shard;
+
+-- What its shard's owner has not taken over, or not taken on. Of those only the oldest are looked at.
+-- name: run_left_alone
+SELECT min(since) FROM (
+  SELECT r.send_at AS since
+  FROM (SELECT job_no, shard, fence, due, send_at FROM run
+        WHERE state IN (1, 2) AND send_at <= ?1 ORDER BY send_at LIMIT 1000) r
+       JOIN job j USING (job_no) JOIN shard s ON s.shard = r.shard
+  WHERE r.fence <> s.fence AND NOT (j.paused AND r.due <= j.changed_at)
+  UNION ALL
+  SELECT r.due
+  FROM (SELECT job_no, due FROM run WHERE state = 0 ORDER BY run_no LIMIT 1000) r
+       JOIN job j USING (job_no)
+  WHERE NOT (j.paused AND r.due <= j.changed_at));
+
 -- name: open_runs_all
 SELECT run_no, shard FROM run INDEXED BY run_open_job WHERE state < 3;
 

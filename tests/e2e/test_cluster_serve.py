@@ -1,0 +1,406 @@
+"""`cronally serve --database`: one, two and three servers on a real PostgreSQL."""
+
+import collections
+import contextlib
+import http.client
+import json
+import secrets
+import signal
+import subprocess
+import time
+
+import pytest
+
+import checker
+import kill_run
+from client import Client
+from postgres import Postgres, need_postgresql
+from processes import Server, cronally_program, clean_environment, wait_until
+
+SECOND = 1_000_000
+TTL_S = 2
+JOBS = 20
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    need_postgresql()
+    database = Postgres()
+    try:
+        yield database.start()
+    finally:
+        database.remove()
+
+
+@pytest.fixture
+def database(postgres):
+    """The address of an empty database."""
+    return postgres.address(postgres.create_database())
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+class Nodes:
+    """Servers on one database, with the same key and admin token, on data directories of their own."""
+
+    def __init__(self, folder, database, count, *arguments):
+        key, token = secrets.token_bytes(32), "cronally_" + secrets.token_urlsafe(32)
+        self.all = []
+        for number in range(count):
+            server = Server(folder / f"n{number}", "--database", database, "--lease-ttl",
+                            f"{TTL_S}s", *arguments)
+            for name, content in (("master.key", key), ("admin-token", token.encode() + b"\n")):
+                (server.data / name).write_bytes(content)
+                (server.data / name).chmod(0o600)
+            self.all.append(server)
+
+    def start(self):
+        """All at the same moment."""
+        for server in self.all:
+            server.spawn()
+        for server in self.all:
+            server.wait_ready()
+        return self
+
+    def end(self):
+        for server in self.all:
+            if server.process and server.process.poll() is None:
+                server.kill()
+
+    def wait_shared(self):
+        """Until every one has its share of the shards."""
+        fair = 64 // len(self.all)
+        wait_until(lambda: all(shards(server) >= fair for server in self.all),
+                   what="a share of the shards for each")
+
+
+@contextlib.contextmanager
+def nodes(folder, database, count, *arguments):
+    made = Nodes(folder, database, count, *arguments)
+    try:
+        yield made.start()
+    finally:
+        made.end()
+
+
+def asked(server, path, method="GET", timeout=10):
+    """Status and text of an answer, with the server's own token."""
+    connection = http.client.HTTPConnection(server.address, timeout=timeout)
+    connection.request(method, path, headers={"Authorization": f"Bearer {server.token}"})
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, body
+
+
+def metric(server, name):
+    """The lines of a metric, labels to value."""
+    _, page = asked(server, "/metrics")
+    found = {}
+    for line in page.splitlines():
+        if line.startswith(name) and line[len(name)] in "{ ":
+            labels, value = line[len(name):].rsplit(" ", 1)
+            found[labels] = float(value)
+    return found
+
+
+def shards(server):
+    return metric(server, "cronally_shards_owned")[""]
+
+
+def node_of(server):
+    return next(iter(metric(server, "cronally_node_info"))).split('"')[1]
+
+
+def judged(api, jobs, receiver, deaths=(), unrecorded=()):
+    """The requests of these jobs, all that was due by now being settled, and nothing being wrong."""
+    until = now_us()
+    wait_until(lambda: kill_run.settled(api, until), 30, step=0.1, what="the end of all runs")
+    runs = api.pages("/v2/runs")
+    requests = receiver.records(path="/kill")
+    findings = kill_run.judge(checker.Evidence(jobs, until, requests, runs, [], list(deaths),
+                                               unrecorded=list(unrecorded)))
+    assert not findings.counts(), str(findings)
+    assert sum(1 for _ in checker.due_of(checker.Evidence(jobs, until, [], [], [], []))) > 0
+    return requests
+
+
+def latest(requests, since):
+    """The longest lateness of first attempts and successors that came after `since`, in seconds."""
+    return max((request["t_us"] - checker.instant_us(request["scheduled_at"])) / SECOND
+               for request in requests if request["t_us"] >= since)
+
+
+def refusal(home, *arguments, environment=None):
+    """What `serve` says when it ends by itself, and its exit status."""
+    done = subprocess.run(
+        [cronally_program(), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(home / "data"),
+         *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL,
+        env=clean_environment(**(environment or {})))
+    return done.returncode, done.stderr
+
+
+# ---- one ----------------------------------------------------------------------------------------
+
+def test_one_server_keeps_its_data_in_postgresql(tmp_path, database, receiver):
+    server = Server(tmp_path, environment={"CRONALLY_DATABASE": database}).start()
+    try:
+        assert "PostgreSQL" in server.log()
+        assert not (server.data / "cronally.db").exists()
+        api = Client(server)
+        api.add("tick", receiver.url("/tick"), "@every 1s")
+        receiver.wait_for(2, path="/tick")
+        done = server.run_command("job", "run", "tick", "--wait")
+        assert done.returncode == 0 and "succeeded" in done.stdout, done
+        assert shards(server) == 64
+        status, page = asked(server, "/readyz?verbose")
+        assert status == 200
+        assert f"leases ok: node {node_of(server)} holds 64 of 64 shards, lost 0" in page
+        assert metric(server, "cronally_heartbeat_age_seconds")[""] < TTL_S
+        assert server.stop() == 0
+        before = len(receiver.records(path="/tick"))
+        server.start()
+        receiver.wait_for(before + 1, path="/tick")
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+
+
+def test_a_backup_is_refused_with_what_to_do(tmp_path, database):
+    with nodes(tmp_path, database, 1) as cluster:
+        server = cluster.all[0]
+        problem = Client(server).refused(409, "POST", "/v2/backup")
+        assert problem["code"] == "backup_elsewhere" and "pg_dump" in problem["detail"]
+        done = server.run_command("backup", "copy.db")
+        assert done.returncode == 5 and "pg_basebackup" in done.stderr, done
+        assert not (server.home / "copy.db").exists()
+
+
+# ---- keys, tokens, refusals ---------------------------------------------------------------------
+
+def test_of_servers_without_a_key_one_makes_it_and_the_others_are_told_to_copy_it(tmp_path,
+                                                                                  database):
+    servers = [Server(tmp_path / f"n{number}", "--database", database) for number in range(2)]
+    try:
+        for server in servers:
+            server.spawn()
+        wait_until(lambda: any(server.process.poll() is not None for server in servers),
+                   what="the refusal of one")
+        loser, winner = sorted(servers, key=lambda server: server.process.poll() is None)
+        winner.wait_ready()
+        assert loser.process.wait() == 1
+        assert "copy master.key" in loser.log()
+        assert not (loser.data / "master.key").exists()
+        assert not (loser.data / "admin-token").exists()
+        (loser.data / "master.key").write_bytes(secrets.token_bytes(32))
+        (loser.data / "master.key").chmod(0o600)
+        status, said = refusal(loser.home, "--database", database)
+        assert status == 1 and "is another one" in said and "copy master.key" in said, said
+        (loser.data / "master.key").write_bytes((winner.data / "master.key").read_bytes())
+        (loser.data / "admin-token").write_text(winner.token)
+        loser.start()
+        assert Client(loser).expect(200, "GET", "/v2/account").json["name"] == "default"
+    finally:
+        for server in servers:
+            if server.process.poll() is None:
+                server.kill()
+
+
+@pytest.mark.parametrize("database, user, said", [
+    ("nowhere", "cronally", 'database "nowhere" does not exist'),
+    ("postgres", "nobody", 'role "nobody" does not exist'),
+])
+def test_what_the_server_refuses_ends_the_start(tmp_path, postgres, database, user, said):
+    address = postgres.address(database, f"{user}:geheim")
+    for words, environment in ((["--database", address], {}), ([], {"CRONALLY_DATABASE": address})):
+        status, error = refusal(tmp_path, *words, environment=environment)
+        assert status == 1 and said in error and "geheim" not in error, error
+
+
+def test_an_address_that_is_none_is_a_fault_of_usage(tmp_path):
+    status, error = refusal(tmp_path, "--database", "postgres//cronally:geheim@db1")
+    assert status == 2 and "postgres://" in error and "geheim" not in error, error
+    status, error = refusal(tmp_path, "--database", "postgres://db1/x", "--lease-ttl", "1s")
+    assert status == 2 and "--lease-ttl" in error, error
+
+
+# ---- several ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_servers_started_at_the_same_moment_share_the_work(tmp_path, database, receiver, count):
+    begun = time.monotonic()
+    with nodes(tmp_path, database, count) as cluster:
+        api = Client(cluster.all[0], checks=False)
+        jobs = kill_run.add_jobs(api, receiver, JOBS)
+        receiver.wait_for(1, path="/kill")
+        assert time.monotonic() - begun < 10
+        cluster.wait_shared()
+        shared = now_us()
+        receiver.wait_for(JOBS * 6, path="/kill")
+        requests = judged(api, jobs, receiver)
+        assert latest(requests, shared) < 1
+        runs = api.pages("/v2/runs")
+        by = collections.Counter(run["attempts"][-1]["node"] for run in runs)
+        assert len(by) == count, by
+        assert {run["attempts"][-1]["number"] for run in runs} == {1}
+        # Any of them shows the same.
+        for server in cluster.all[1:]:
+            assert len(Client(server, checks=False).pages("/v2/jobs")) == JOBS
+
+
+def test_a_server_that_is_killed_and_one_that_stops_hand_their_work_over(tmp_path, database,
+                                                                       receiver):
+    with nodes(tmp_path, database, 3) as cluster:
+        first, second, third = cluster.all
+        api = Client(first, checks=False)
+        jobs = kill_run.add_jobs(api, receiver, JOBS)
+        cluster.wait_shared()
+        receiver.wait_for(JOBS * 2, path="/kill")
+        second.process.kill()
+        killed = now_us()
+        second.process.wait()
+        wait_until(lambda: shards(first) + shards(third) == 64, TTL_S + 1,
+                   what="the takeover within TTL + 1 s")
+        receiver.wait_for(len(receiver.records()) + JOBS, path="/kill")
+        requests = judged(api, jobs, receiver, deaths=[killed])
+        assert latest(requests, killed) <= TTL_S + 1
+
+        stopping = now_us()
+        third.signal(signal.SIGTERM)
+        wait_until(lambda: shards(first) == 64, 1, step=0.01, what="the hand-over within 1 s")
+        assert third.process.wait(10) == 0
+        receiver.wait_for(len(receiver.records()) + JOBS, path="/kill")
+        requests = judged(api, jobs, receiver, deaths=[killed])
+        assert latest(requests, stopping) <= 1
+
+
+def test_an_edit_through_a_server_that_does_not_own_the_job_is_clean_and_quick(tmp_path, database,
+                                                                             receiver):
+    with nodes(tmp_path, database, 2) as cluster:
+        cluster.wait_shared()
+        first = Client(cluster.all[0])
+        job = first.add("edited", receiver.url("/edited"), "@every 1s")
+        run = wait_until(lambda: first.pages("/v2/runs", job="edited", verdict="succeeded"),
+                         what="a run")[0]
+        other = next(server for server in cluster.all
+                     if node_of(server) != run["attempts"][0]["node"])
+        api = Client(other)
+        took = []
+        for _ in range(20):
+            for verb in ("pause", "resume"):
+                begun = time.monotonic()
+                api.expect(200, "POST", f"/v2/jobs/edited/{verb}")
+                if verb == "pause":
+                    took.append(time.monotonic() - begun)
+        assert sorted(took)[-2] <= 0.150 and max(took) <= 1.5, took
+        paused = api.expect(200, "POST", "/v2/jobs/edited/pause").json
+        acknowledged = now_us()
+        time.sleep(1.5)
+        late = [record for record in receiver.records(path="/edited")
+                if record["t_us"] > acknowledged]
+        assert not late, (paused, late)
+        begun = time.monotonic()
+        api.run_now("edited", "by-hand")
+        receiver.wait_for(len(receiver.records(path="/edited")) + 1, path="/edited")
+        assert time.monotonic() - begun < 1
+        assert job["id"] == paused["id"]
+
+
+def test_one_of_them_tells_of_failures(tmp_path, database, receiver):
+    with nodes(tmp_path, database, 2) as cluster:
+        cluster.wait_shared()
+        api = Client(cluster.all[1])
+        api.expect(200, "PATCH", "/v2/account",
+                   {"failure_webhook": {"url": receiver.url("/alarm")}})
+        api.add("fails", receiver.url("/status/503"), retry={"attempts": 1})
+        api.run_now("fails")
+        receiver.wait_for(1, path="/alarm")
+        time.sleep(1.5)  # the others would look twice a second
+        assert len(receiver.records(path="/alarm")) == 1
+
+
+def test_work_that_another_does_not_do_is_noticed(tmp_path, postgres, receiver):
+    name = postgres.create_database()
+    with nodes(tmp_path, postgres.address(name), 1) as cluster:
+        server = cluster.all[0]
+        assert metric(server, "cronally_overdue_seconds")[""] == 0
+        # One that says it lives, holds shards, and does nothing.
+        stranger = "00000000-0000-4000-8000-000000000001"
+        postgres.sql(f"""
+            SET search_path = cronally;
+            INSERT INTO node (node, draining, ends) VALUES ('{stranger}', false, clock_us() + 600000000);
+            UPDATE shard_lease SET holder = '{stranger}' WHERE shard < 32""",
+                     name)
+        wait_until(lambda: asked(server, "/readyz/overdue")[0] == 503, TTL_S + 5 + 5,
+                   what="overdue work on the board")
+        assert metric(server, "cronally_overdue_seconds")[""] > TTL_S + 5
+        assert metric(server, "cronally_leases_lost_total")[""] >= 32
+        postgres.sql(f"UPDATE cronally.node SET ends = 0 WHERE node = '{stranger}'", name)
+        wait_until(lambda: asked(server, "/readyz/overdue")[0] == 200, TTL_S + 5,
+                   what="the end of what was overdue")
+
+
+# ---- a database that is away --------------------------------------------------------------------
+
+def test_a_database_that_stops_is_waited_for_and_nothing_is_lost(tmp_path, postgres, receiver):
+    with nodes(tmp_path, postgres.address(postgres.create_database()), 2) as cluster:
+        api = Client(cluster.all[0], checks=False)
+        jobs = kill_run.add_jobs(api, receiver, JOBS)
+        cluster.wait_shared()
+        receiver.wait_for(JOBS * 2, path="/kill")
+        stopped = now_us()
+        postgres.stop()
+        down = now_us()
+        try:
+            for server in cluster.all:
+                begun = time.monotonic()
+                for path in ("/v2/jobs", "/v2/runs"):
+                    status, body = asked(server, path)
+                    assert status == 503 and "database" in json.loads(body)["detail"], body
+                assert time.monotonic() - begun < 5
+                assert asked(server, "/v2/jobs/x/pause", "POST")[0] == 503
+                status, page = wait_until(
+                    lambda: (asked(server, "/readyz") if asked(server, "/readyz")[0] == 503
+                             else None), 5, what="a failing readiness")
+                assert "database" in page, page
+                assert asked(server, "/livez")[0] == 200
+            # What was claimed and may be trusted has left.
+            assert any(record["t_us"] > down for record in receiver.records(path="/kill"))
+            time.sleep(max(0.0, TTL_S + 1 - (now_us() - down) / SECOND))  # beyond every lease
+        finally:
+            postgres.start()
+        back = now_us()
+        for server in cluster.all:
+            server.wait_ready(10)
+        receiver.wait_for(len(receiver.records()) + 2 * JOBS, path="/kill")
+        judged(api, jobs, receiver, unrecorded=[(stopped, back, [])])
+
+
+def test_a_start_without_the_database_waits_for_it(tmp_path, postgres, receiver):
+    server = Server(tmp_path, "--database", postgres.address(postgres.create_database()))
+    postgres.stop()
+    try:
+        server.spawn()
+        record = wait_until(lambda: (server.data / "server.json").exists()
+                            and json.loads((server.data / "server.json").read_text()),
+                            what="the address of a server that waits")
+        server.address = record["url"].split("//")[1]
+        (server.data / "admin-token").write_text("none yet")
+        status, body = asked(server, "/v2/jobs")
+        assert (status, json.loads(body)["code"]) == (503, "unavailable"), body
+        assert "database" in json.loads(body)["detail"]
+        assert server.status_of("/livez") == 200 and server.status_of("/readyz") == 503
+        done = server.run_command("job", "list")
+        assert done.returncode == 6 and "database" in done.stderr, done
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(5) == 0, server.log()
+        assert not (server.data / "server.json").exists()
+        server.spawn()
+    finally:
+        postgres.start()
+    server.wait_ready()
+    Client(server).add("tick", receiver.url("/tick"), "@every 1s")
+    receiver.wait_for(1, path="/tick")
+    assert server.stop() == 0
