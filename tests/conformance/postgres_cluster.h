@@ -135,7 +135,8 @@ class PostgresCluster {
                              "trust", "-E", "UTF8", "--no-locale", "--no-sync"});
     int status = 0;
     CHECK(::waitpid(initdb, &status, 0) == initdb && status == 0, "initdb makes a cluster");
-    port_ = 20'000 + ::getpid() % 20'000;
+    static int clusters = 0;  // of this program: two of them may run
+    port_ = 20'000 + (::getpid() + 4'999 * clusters++) % 20'000;
     words_ = {(programs / "postgres").string(),
               "-D",
               data,

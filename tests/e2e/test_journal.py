@@ -116,7 +116,8 @@ def test_what_the_database_forgot_is_not_sent_again(tmp_path, database, recorder
             assert client.expect(200, "GET", f"/v2/runs/{run}").json["verdict"] == "succeeded"
         client.close()
         assert metric(server, "cronally_database_forgot_total") == 1
-        assert server.status_of("/readyz") == 200
+        wait_until(lambda: server.status_of("/readyz") == 200, 30,
+                   what=lambda: page(server, "/readyz?verbose"))
         assert server.stop() == 0
     finally:
         if server.process.poll() is None:
