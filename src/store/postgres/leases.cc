@@ -33,8 +33,8 @@ void Leases::in_transaction(Work work) {
     bool begun = false;
     try {
       if (!db_) {
+        fresh = true;  // where nobody answers, too: there is no second try then
         db_ = std::make_unique<Connection>(options_);
-        fresh = true;
       }
       const auto sample = begin(*db_, fresh);
       begun = true;
