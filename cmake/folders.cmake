@@ -1,3 +1,16 @@
+# cronally_define_where_read(DEFINITION READER source…)
+#
+# Defines it for those sources only whose text matches READER: all others are compiled alike in
+# every build and clone, and so found in ccache.
+function(cronally_define_where_read definition reader)
+  foreach(source ${ARGN})
+    file(STRINGS ${source} read REGEX "${reader}" LIMIT_COUNT 1)
+    if(read)
+      set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS "${definition}")
+    endif()
+  endforeach()
+endfunction()
+
 # cronally_folder(NAME DEPS folder… LIBS target… [MAIN main.cc OUTPUT binary])
 #
 # Makes the static library cronally_NAME of src/NAME/**.cc and, of its *_test.cc files, the test
@@ -19,13 +32,7 @@ function(cronally_folder name)
     set(sources ${empty})
   endif()
   if(CRONALLY_TEST_HOOKS)
-    # Only the sources that read a hook see it: all others are compiled once for both builds.
-    foreach(source ${sources} ${tests})
-      file(STRINGS ${source} hook REGEX "CRONALLY_TEST_HOOKS" LIMIT_COUNT 1)
-      if(hook)
-        set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS CRONALLY_TEST_HOOKS=1)
-      endif()
-    endforeach()
+    cronally_define_where_read(CRONALLY_TEST_HOOKS=1 "CRONALLY_TEST_HOOKS" ${sources} ${tests})
   endif()
   add_library(cronally_${name} STATIC ${sources})
   target_include_directories(cronally_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
@@ -42,7 +49,8 @@ function(cronally_folder name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE cronally_${name} GTest::gtest GTest::gmock
                           GTest::gtest_main rapidcheck)
-    target_compile_definitions(${name}_test PRIVATE CRONALLY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    cronally_define_where_read("CRONALLY_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\""
+                               "CRONALLY_SOURCE_DIR|cron/testing.h" ${tests})
     # What is tested is optimized as it ships; its tests need not be.
     target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
     cronally_precompile(${name}_test precompiled_tests)

@@ -216,8 +216,7 @@ class Service:
 
     def died(self):
         """Notes that the server has ended, or ends it."""
-        self.deaths.append(kill_run.now_us())
-        self.server.kill()
+        self.deaths.append(kill_run.kill(self.server))
 
     def ready_text(self):
         """What /readyz says; the empty text when nothing answers."""

@@ -22,6 +22,7 @@ import uuid
 
 import checker
 from client import Client
+from disk_probe import DiskProbe
 from processes import Receiver, Server, Standby, wait_until
 
 JOBS = 200
@@ -42,6 +43,7 @@ class Result:
     requests: int
     ended_by_itself: int
     start_ms_max: float  # of the last start, or of all takeovers
+    slowest_sync_ms: float  # of a bare loop beside
     seconds: float
     integrity: str
 
@@ -69,6 +71,12 @@ def add_jobs(api, receiver, count=JOBS, path="/kill"):
             for number, job in enumerate(made)]
 
 
+def kill(server):
+    """kill -9. Returns when it was dead: until then it may have sent."""
+    server.kill()
+    return now_us()
+
+
 def die_often(server, kills, chance):
     """Kills the server `kills` times. Returns the deaths, and how often it had ended by itself."""
     deaths, ended = [], 0
@@ -76,9 +84,7 @@ def die_often(server, kills, chance):
         time.sleep(chance.uniform(0.05, 0.9))
         if server.process.poll() is not None:
             ended += 1
-        server.process.kill()
-        deaths.append(now_us())
-        server.process.wait()
+        deaths.append(kill(server))
         server.spawn()
     return deaths, ended
 
@@ -95,12 +101,11 @@ def die_in_turn(servers, folder, kills, chance):
         time.sleep(chance.uniform(0.05, 0.9))
         if active.process.poll() is not None:
             ended += 1
-        active.process.kill()
-        deaths.append(now_us())
-        active.process.wait()
+        begun = now_us()
+        deaths.append(kill(active))
         active = standby
         active.wait_ready()
-        longest = max(longest, (now_us() - deaths[-1]) / 1000)
+        longest = max(longest, (now_us() - begun) / 1000)
     return deaths, ended, longest
 
 
@@ -149,13 +154,14 @@ def run(folder, kills, seed, standby=False):
         jobs = add_jobs(api, receiver)
         api.close()
         time.sleep(1.5)
-        if standby:
-            deaths, ended, start_ms = die_in_turn(servers, folder, kills, random.Random(seed))
-        else:
-            deaths, ended = die_often(servers[0], kills, random.Random(seed))
-            started = time.monotonic()
-            servers[0].wait_ready()
-            start_ms = (time.monotonic() - started) * 1000
+        with DiskProbe(folder) as probe:
+            if standby:
+                deaths, ended, start_ms = die_in_turn(servers, folder, kills, random.Random(seed))
+            else:
+                deaths, ended = die_often(servers[0], kills, random.Random(seed))
+                started = time.monotonic()
+                servers[0].wait_ready()
+                start_ms = (time.monotonic() - started) * 1000
         server = servers[-1]
         time.sleep(2.0)
         until = now_us()
@@ -165,9 +171,11 @@ def run(folder, kills, seed, standby=False):
         requests = receiver.records()
         api.close()
         server.stop()
-        evidence = checker.Evidence(jobs, until, requests, runs, spans_of(server), deaths)
+        evidence = checker.Evidence(jobs, until, requests, runs, spans_of(server), deaths,
+                                    unrecorded=probe.unrecorded(deaths))
         return Result(judge(evidence), kills, len(checker.due_of(evidence)), len(requests),
-                      ended, start_ms, time.monotonic() - begun, integrity(server))
+                      ended, start_ms, probe.slowest(deaths[0], deaths[-1]) / 1000,
+                      time.monotonic() - begun, integrity(server))
     finally:
         for one in servers:
             if one.process and one.process.poll() is None:
@@ -189,6 +197,7 @@ def main():
     print(json.dumps({"kills": result.kills, "due": result.due, "requests": result.requests,
                       "ended_by_itself": result.ended_by_itself,
                       "start_ms_max": round(result.start_ms_max),
+                      "slowest_sync_ms": round(result.slowest_sync_ms, 1),
                       "seconds": round(result.seconds, 1)}))
     return 0 if result.ok() else 1
 

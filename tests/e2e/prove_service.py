@@ -51,6 +51,8 @@ def prove_kill(table, folder, given):
                         ("stray", "run and not due")):
         table.add(f"kill -9: {words}", "0", str(findings.count(kind)), findings.count(kind) == 0)
     table.add("kill -9: repeated within the bound", "counted", str(findings.repeated))
+    table.add("kill -9: slowest write and fdatasync of a bare loop beside", "reported",
+              f"{result.slowest_sync_ms:.1f} ms")
     table.add("kill -9: server ended by itself", "0", str(result.ended_by_itself),
               result.ended_by_itself == 0)
     if findings.counts():

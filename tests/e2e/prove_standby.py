@@ -17,7 +17,8 @@ def prove_standby(table, folder, given):
     table.add(f"standby: kill -9 of the first, {KILLS} times under 200 occurrences/s: lost, doubled, "
               "early, unaccounted", "0",
               f"{counts or 0} ({result.due} due, {result.requests} requests, "
-              f"{result.findings.repeated} repeated)", not counts)
+              f"{result.findings.repeated} repeated; a bare sync took {result.slowest_sync_ms:.1f} ms "
+              "at most)", not counts)
     table.add("standby: takeover, from the death to readiness, longest", "<= 1 s",
               f"{result.start_ms_max:.0f} ms", result.start_ms_max <= 1000)
     table.add("standby: servers that ended by themselves", "0", str(result.ended_by_itself),

@@ -92,6 +92,18 @@ def repeated_long_after(evidence):
     evidence.deaths[0] += 200_000
 
 
+def logged_behind_the_death(evidence):
+    first = next(request for request in evidence.requests if request["attempt"] == 1
+                 and any(other["run"] == request["run"] and other["attempt"] == 2
+                         for other in evidence.requests))
+    first["t_us"] = evidence.deaths[0] + checker.LOGGED_LATE_US
+
+
+def logged_long_behind_the_death(evidence):
+    logged_behind_the_death(evidence)
+    evidence.deaths[0] -= 1
+
+
 def left_open(evidence):
     evidence.runs[2].update(state="begun", verdict=None)
 
@@ -123,6 +135,8 @@ def at_most_once_repeated(evidence):
     (forged, {"forged": 1}),
     (fence_went_down, {"fence_down": 2}),
     (repeated_long_after, {"repeated_beyond_bound": 1}),
+    (logged_behind_the_death, {}),
+    (logged_long_behind_the_death, {"repeated_beyond_bound": 1}),
     (left_open, {"unended": 1}),
     (skipped_although_run, {"accounted_twice": 1}),
     (skipped_and_not_run, {}),
