@@ -18,12 +18,12 @@ import urllib.request
 
 import yaml
 
-from cluster.namespaces import DATABASE_HOSTS, kill_all, send, state_of, stop_all
+from cluster.namespaces import DATABASE_HOSTS, NAME, kill_all, send, state_of, stop_all
 from faults import Impossible, need_program
 from processes import ROOT, clean_environment, wait_until
 
 USER = "postgres"
-FOLDER = pathlib.Path(os.environ.get("CRONALLY_CLUSTER_DIR", "/var/lib/cronally-e2e"))
+FOLDER = pathlib.Path(os.environ.get("CRONALLY_CLUSTER_DIR", f"/var/lib/{NAME}"))
 PYTHON = ROOT / "build/python/bin/python"
 DATABASE = "cronally"
 TTL_S = 20

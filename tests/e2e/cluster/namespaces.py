@@ -6,8 +6,9 @@
     r1    10.88.0.31   receivers
 
 Nothing is made in the machine's own network: the harness goes into the hub with `inside`. All names
-begin with PREFIX. One Network is there at a time (a lock); it first removes what a harness that
-crashed has left, processes too. Needs root, ip and iptables; Impossible says what is missing.
+begin with PREFIX. One Network of a NAME is there at a time (a lock); it first removes what a harness
+that crashed has left, processes too. CRONALLY_CLUSTER gives another NAME, so that two benches can
+stand side by side. Needs root, ip and iptables; Impossible says what is missing.
 """
 
 import contextlib
@@ -21,7 +22,8 @@ import subprocess
 from faults import Impossible, need_program, need_root
 from processes import wait_until
 
-PREFIX = "cronally-e2e-"
+NAME = os.environ.get("CRONALLY_CLUSTER", "cronally-e2e")
+PREFIX = NAME + "-"
 HUB = "hub"
 ADDRESSES = {HUB: "10.88.0.1",
              "n1": "10.88.0.11", "n2": "10.88.0.12", "n3": "10.88.0.13",
@@ -31,7 +33,7 @@ NODES = ("n1", "n2", "n3")
 DATABASE_HOSTS = ("d1", "d2", "d3")
 RECEIVERS = "r1"
 NAMES = pathlib.Path("/run/netns")
-LOCK = pathlib.Path("/run/cronally-e2e.lock")
+LOCK = pathlib.Path(f"/run/{NAME}.lock")
 LOCK_WAIT_S = 600
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 

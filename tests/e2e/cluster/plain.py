@@ -11,6 +11,7 @@ import subprocess
 from checker import instant_text
 from client import Client
 from cluster.databases import USER, postgresql_programs
+from cluster.namespaces import NAME
 from cluster.nodes import new_secrets
 from faults import need_program, need_root
 from processes import Server, clean_environment, wait_until
@@ -25,7 +26,7 @@ def free_port():
 class OnePostgres:
     """Runs as the user postgres, in a folder of its own under /var/lib."""
 
-    def __init__(self, folder="/var/lib/cronally-e2e-one"):
+    def __init__(self, folder=f"/var/lib/{NAME}-one"):
         need_root()
         self.folder = pathlib.Path(folder)
         self.port = free_port()
