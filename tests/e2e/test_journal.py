@@ -47,10 +47,11 @@ def seen(recorder, path="/tick"):
         return [request for request in recorder.requests if request.path == path]
 
 
-def wait_for_more(recorder, count, timeout=60, path="/tick"):
-    before = len(seen(recorder, path))
-    wait_until(lambda: len(seen(recorder, path)) >= before + count, timeout,
-               what=f"{count} more deliveries")
+def wait_for_more(recorder, count, timeout=60, paths=("/tick",)):
+    """Until so many more deliveries have come on each path."""
+    before = {path: len(seen(recorder, path)) for path in paths}
+    wait_until(lambda: all(len(seen(recorder, path)) >= before[path] + count for path in paths),
+               timeout, what=f"{count} more deliveries on each of {len(before)} paths")
 
 
 def doubled(requests):
@@ -188,17 +189,14 @@ def test_two_servers_put_back_what_each_has_sent(tmp_path, database, recorder):
         second = start(home, database)
         jobs = [declare(first, recorder, f"tick-{i}") for i in range(8)]
         paths = [f"/{job['name']}" for job in jobs]
-        for path in paths:
-            wait_for_more(recorder, 2, path=path)
+        wait_for_more(recorder, 2, paths=paths)
         database.save()
-        for path in paths:
-            wait_for_more(recorder, FORGOTTEN, path=path)
+        wait_for_more(recorder, FORGOTTEN, paths=paths)
         database.put_back()
         for server in (first, second):
             wait_until(lambda server=server: lines(server, "compared with the journal"), 60,
                        what=lambda server=server: "what was put back\n" + server.log()[-3000:])
-        for path in paths:
-            wait_for_more(recorder, 3, path=path)
+        wait_for_more(recorder, 3, paths=paths)
         for path in paths:
             assert doubled(seen(recorder, path)) == ({}, []), path
         told = [line for server in (first, second)

@@ -11,18 +11,21 @@ import pytest
 from checker import instant_text, instant_us
 
 TRIES = 12
+STEP_S = 0.13
 
 
 @pytest.mark.parametrize("act", ["pause", "delete", "change"])
 def test_nothing_starts_after_the_acknowledgement(api, receiver, act):
     chance = random.Random(act)
     late = []
+    start = time.time() + 1.6
+    ahead = []  # each has an instant of its own, and the act lands within 30 ms around it
     for number in range(TRIES):
-        path = f"/{act}/{number}"
-        # The anchor puts an instant ~1.6 s ahead; the act lands within 30 ms around it.
-        at = time.time() + 1.6
+        path, at = f"/{act}/{number}", start + number * STEP_S
         job = api.add(f"race {act} {number}", receiver.url(path), "@every 1s",
                       anchor=instant_text(int(at * 1000) * 1000))
+        ahead.append((path, at, job))
+    for path, at, job in ahead:
         time.sleep(max(0.0, at + chance.uniform(-0.03, 0.03) - time.time()))
         if act == "pause":
             api.expect(200, "POST", f"/v2/jobs/{job['id']}/pause")
