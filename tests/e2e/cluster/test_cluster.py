@@ -3,16 +3,18 @@ root. The whole is `tools/prove cluster`.
 """
 
 import json
+import subprocess
 import time
 
 import pytest
 
 from checker import instant_us
 from cluster import felt
-from cluster.databases import need_everything
+from cluster.databases import USER, need_everything
 from cluster.world import Setting, World
 from faults import Impossible
 from kill_run import now_us
+from processes import clean_environment, cronally_program
 
 NODE_GAP_S = 6      # time to live of 5 s, and 1 s
 FAILOVER_GAP_S = 40
@@ -71,3 +73,35 @@ def test_a_primary_that_is_cut_off_is_followed_by_another(world, tmp_path):
                                    for one in stage.receiver.records()[-50:])
         stage.nemesis.strike("primary_partitioned", 45, until=done)
     struck(world, tmp_path, Setting("primary cut off"), plan, FAILOVER_GAP_S)
+
+
+def looked_at(world, node):
+    """What doctor says on a node's host: its exit status, and check -> its findings."""
+    done = subprocess.run(
+        world.network.command(node.host, cronally_program(), "doctor", "--json", "--data-dir",
+                              node.data, "--database", world.databases.url()),
+        capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        env=clean_environment())
+    findings = {}
+    for finding in json.loads(done.stdout)["findings"]:
+        findings.setdefault(finding["check"], []).append(finding)
+    return done.returncode, findings
+
+
+def test_doctor_tells_what_a_failover_loses(world, tmp_path):
+    with world.stage(tmp_path, Setting("looked at", clients=False)) as stage:
+        node = stage.nodes["n1"]
+        world.databases.query("GRANT pg_monitor TO cronally", database=USER)
+        status, said = looked_at(world, node)
+        levels = {name: {finding["level"] for finding in said[name]}
+                  for name in ("primary", "replication", "clock", "node", "shards", "key")}
+        assert status == 0 and set.union(*levels.values()) == {"ok"}, said
+        primary = world.databases.hosts[world.databases.primary()].address
+        assert primary in said["primary"][0]["says"], said["primary"]
+        assert world.databases.synchronous_standby() in said["replication"][0]["says"], said
+        assert len(said["clock"]) == 3, said["clock"]
+
+        world.databases.set_synchronous(False)
+        status, said = looked_at(world, node)
+        assert status == 0 and said["replication"][0]["level"] == "warning", said
+        assert "synchronous_mode" in said["replication"][0]["remedy"], said
