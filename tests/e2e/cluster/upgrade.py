@@ -63,8 +63,8 @@ def edit_through(nodes, receiver, words):
     """A job is made and run through each node, and seen by all others at once."""
     for number, node in enumerate(nodes):
         api = Client(node, checks=False)
-        name = f"{words} {number}"
-        api.add(name, receiver.url(f"/edits/{words}-{number}"), "@never")
+        name = f"{words}-{number}"
+        api.add(name, receiver.url(f"/{name}"), "@never")
         for other in nodes:
             through = Client(other, checks=False)
             run = through.run_now(name)
@@ -116,7 +116,7 @@ def upgrade(old, folder):
             node.start()
             cluster.wait_shared()
             schemas.append(schema_of(postgres))
-            edit_through(cluster.all, receiver, f"with {number + 1} new")
+            edit_through(cluster.all, receiver, f"new-{number + 1}")
             if number == 0:
                 begin = kill_run.now_us()
                 time.sleep(SIDE_BY_SIDE_S)
