@@ -100,7 +100,7 @@ void Planner::State::withdraw_all(const ShardSet& which, bool lost) {
     if (lost) {
       untrack(*tracked);
     } else {
-      arm(*tracked);  // ends what is begun, forgets the rest
+      arm(*tracked);  // takes back what is begun, forgets the rest
     }
   }
 }
