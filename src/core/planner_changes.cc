@@ -203,7 +203,7 @@ void Planner::State::finish_replan(const Replan& replan, ItemStatus status) {
     set_next_due(*job, cron::next(job->schedule, from));
   }
   if (job->read_after || job->hidden) read_now = true;
-  if (job->hidden) discover_again();
+  if (job->hidden) discover_again(instant_min);
   job->read_after = job->hidden = false;
 }
 

@@ -36,7 +36,7 @@ void Planner::State::on(ShardsAcquired& event) {
   }
   // A read under way asked for other shards, and may be older than what their owner did last.
   reading.reset();
-  discover_again();
+  discover_again(instant_min);
   read_not_before = now.steady;
   jobs.reserve(jobs.size() + event.jobs.size());
   for (const auto& planned : event.jobs) {

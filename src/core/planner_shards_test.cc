@@ -70,7 +70,11 @@ class Shards : public ::testing::Test {
     for (;;) {
       auto batches = commit();
       const auto reads = take<ReadOpenRuns>();
-      for (const auto& read : reads) step(RunsRead{read.read, open, true});
+      for (const auto& read : reads) {
+        auto found = open;
+        std::erase_if(found, [&](const OpenRun& run) { return run.send_at > read.until; });
+        step(RunsRead{read.read, found, true});
+      }
       for (auto& batch : batches) committed.push_back(std::move(batch));
       if (!batches.empty() || !reads.empty()) continue;
       const auto wakes = take<WakeAt>();
@@ -365,6 +369,34 @@ TEST_F(Shards, LeaveARunAloneThatIsLeftToWhoSentIt) {
   run_until(start + 4'900ms);
   EXPECT_EQ(count<Takeover>(one), 0);
   run_until(start + 8s);
+  EXPECT_EQ(count<Takeover>(one), 1);
+  const auto sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.attempt, 2);
+}
+
+TEST_F(Shards, FindTheRetryOfARunThatWasLeftToWhoSentIt) {
+  OpenRun run{.no = RunNo{5},
+              .job = JobNo{10},
+              .shard = one,
+              .revision = 1,
+              .scheduled_at = start - 1s,
+              .due = start - 1s,
+              .fence = Fence{7},
+              .send_at = start - 1s};
+  run.left_until = start + 35s;
+  open = {run};
+  acquire(one, 11, 1h);
+  run_until(start + 1s);
+  run.state = RunState::begun;  // it was answered 500, and that was recorded
+  run.attempt = 2;
+  run.failures = 1;
+  run.send_at = start + 20s;
+  run.left_until = {};
+  open = {run};
+  run_until(start + 19s);
+  EXPECT_TRUE(take<Send>().empty());
+  run_until(start + 20s);
   EXPECT_EQ(count<Takeover>(one), 1);
   const auto sends = take<Send>();
   ASSERT_EQ(sends.size(), 1U);
