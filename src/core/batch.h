@@ -123,11 +123,13 @@ struct Accept {
   ShardNo shard;
 };
 
-// At most once: the request `attempt` of the run is about to leave. done, or gone.
+// At most once: the request `attempt` of the run is about to leave; `taken_back`: it did not, and
+// this owner will not send it any more, so that the run is claimed as before. done, or gone.
 struct Begin {
   RunNo run;
   ShardNo shard;
   std::int32_t attempt = 1;
+  bool taken_back = false;
 };
 
 // A new owner takes an open run over: writes its fence and, where the old owner may have sent

@@ -42,9 +42,10 @@ Standing after(const Accept&, const OpenRun& run, Fence fence) {
   return then;
 }
 
-Standing after(const Begin&, const OpenRun& run, Fence fence) {
+Standing after(const Begin& item, const OpenRun& run, Fence fence) {
   Standing then = standing(run, fence);
-  then.record.run.state = RunState::begun;
+  then.record.run.state = item.taken_back ? RunState::claimed : RunState::begun;
+  then.durable = !item.taken_back;
   return then;
 }
 

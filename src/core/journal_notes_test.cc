@@ -124,6 +124,8 @@ TEST_F(Noting, WhatLetsNothingBeSentNeedNotBeDurable) {
   const OpenRun run = held(21);
   EXPECT_TRUE(of({Begin{run.no, shard, 2}}).durable);
   EXPECT_EQ(run_of(of({Begin{run.no, shard, 2}})).run.state, RunState::begun);
+  EXPECT_FALSE(of({Begin{run.no, shard, 2, true}}).durable);
+  EXPECT_EQ(run_of(of({Begin{run.no, shard, 2, true}})).run.state, RunState::claimed);
   EXPECT_TRUE(of({Accept{run.no, shard}}).durable);
   EXPECT_FALSE(of({End{run.no, shard, Verdict::cancelled, Reason::deleted}}).durable);
   EXPECT_FALSE(of({Advance{shard, start, 0}}).durable);

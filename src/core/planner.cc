@@ -47,7 +47,7 @@ void Planner::State::on(DrainStarted&) {
       unsent.push_back(&tracked);
     }
   }
-  for (TrackedRun* tracked : unsent) arm(*tracked);  // ends what is begun, forgets the rest
+  for (TrackedRun* tracked : unsent) arm(*tracked);  // as in withdraw_all()
 }
 
 void Planner::State::proceed() {

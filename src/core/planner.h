@@ -11,7 +11,8 @@
 //
 // Promises it carries (docs/promises.md has the argument of each):
 //   P1  nothing is sent before the batch that claims it (or reserves its attempt number) committed
-//   P3  at most once: the request leaves only after Begin committed; begun at takeover = unknown
+//   P3  at most once: the request leaves only after Begin committed; begun at takeover = unknown,
+//       so who hands over takes back what it has begun and not sent
 //   P4  an attempt number leaves at most once; none after a recorded success
 //   P5  nothing is sent while now.wall < due
 //   P9  the cursor moves only together with the claims and skips of what it passes

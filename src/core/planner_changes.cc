@@ -156,7 +156,8 @@ std::vector<Instant> Planner::State::replan_dues(const JobEntry& job, Instant cu
   const Instant near = std::min(cursor, job.changed_at + lead_max);
   const Instant past = std::max(near, std::min(cursor, now.wall));
   owe(job.changed_at, near);
-  const Missed missed = catch_up_missed(job.schedule, policies[job.policy].catch_up, near, past);
+  const Missed missed = catch_up_missed(job.schedule, policies[job.policy].catch_up,
+                                        {.from = near, .until = past, .now = now.wall});
   dues_owed.insert(dues_owed.end(), missed.claims.begin(), missed.claims.end());
   for (const auto& span : missed.skips) {
     skips.push_back(
@@ -202,7 +203,7 @@ void Planner::State::finish_replan(const Replan& replan, ItemStatus status) {
     set_next_due(*job, cron::next(job->schedule, from));
   }
   if (job->read_after || job->hidden) read_now = true;
-  if (job->hidden) discover_again();
+  if (job->hidden) discover_again(instant_min);
   job->read_after = job->hidden = false;
 }
 

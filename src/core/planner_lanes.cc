@@ -195,8 +195,8 @@ void Planner::State::run_item_done(const Item& item, ItemStatus status) {
     return;
   }
   OpenRun& run = tracked->run;
-  if (std::holds_alternative<Begin>(item)) {
-    run.state = RunState::begun;
+  if (const auto* begin = std::get_if<Begin>(&item)) {
+    run.state = begin->taken_back ? RunState::claimed : RunState::begun;
   } else if (const auto* taken = std::get_if<Takeover>(&item)) {
     run.fence = fences.of(run.shard);
     if (taken->sent_perhaps) {

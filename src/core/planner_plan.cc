@@ -143,7 +143,8 @@ void Planner::State::account(JobEntry& job, Instant until, std::vector<Item>& it
   std::optional<Instant> due = job.next_due;
   if (*due <= now.wall) {
     const Missed missed =
-        catch_up_missed(job.schedule, policies[job.policy].catch_up, *due - instant_tick, now.wall);
+        catch_up_missed(job.schedule, policies[job.policy].catch_up,
+                        {.from = *due - instant_tick, .until = now.wall, .now = now.wall});
     for (const auto& span : missed.skips) {
       items.push_back(
           Skip{job.no, ShardNo{job.shard}, job.revision, span.from, span.to, span.reason});

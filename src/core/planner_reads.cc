@@ -9,8 +9,8 @@ std::int64_t second_of(Instant at) {
   return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
 }
 
-// How often a run is looked at whose request is out at the owner before: that one may record a
-// failure, and a retry is owed then.
+// How often a run is looked for whose request is out at the owner before: that one may record a
+// failure, and a retry is owed then, at whatever time.
 constexpr Duration left_look = std::chrono::seconds{2};
 
 Instant start_of(std::int64_t second) { return Instant{std::chrono::seconds{second}}; }
@@ -40,14 +40,14 @@ void Planner::State::read_runs() {
   issue_read(unread_from <= near ? instant_max : near);
 }
 
-// Rows that earlier reads did not see may lie anywhere.
-void Planner::State::discover_again() {
-  unread_from = instant_min;
-  unread_again = true;
+// From `at` on, which is a time to read at: rows that no read has seen may lie anywhere.
+void Planner::State::discover_again(Instant at) {
+  unread_from = std::min(unread_from, at);
+  unread_again = std::min(unread_again, at);
 }
 
 void Planner::State::issue_read(Instant until) {
-  unread_again = false;
+  unread_again = never;
   reading = ++last_number;
   read_until = until;
   departed.clear();
@@ -91,13 +91,13 @@ void Planner::State::finish_read(const RunsRead& event) {
   reading.reset();
   departed.clear();
   changed_in_read.clear();
-  const bool discovering = read_until == instant_max && !unread_again;
+  const bool discovering = read_until == instant_max;
   if (event.complete || event.runs.empty()) {
-    if (discovering) unread_from = never;
+    if (discovering) unread_from = unread_again;
     return;
   }
   const OpenRun& last = event.runs.back();
-  if (discovering) unread_from = last.send_at;
+  if (discovering) unread_from = std::min(last.send_at, unread_again);
   if (last.send_at <= now.wall + horizon() && runs.size() < options.armed_max) {
     issue_read(read_until);
   }
@@ -109,7 +109,7 @@ bool Planner::State::take_row(const OpenRun& row) {
   if (find_run(row.no) || departed.contains(row.no) || !acts_for(row.shard)) return true;
   const Fence fence = fences.of(row.shard);
   if (row.fence != fence && row.left_until > now.wall) {
-    read_later(std::min(row.left_until, now.wall + left_look));
+    discover_again(std::min(row.left_until, now.wall + left_look));
     return true;
   }
   JobEntry* job = find_job(row.job);

@@ -96,8 +96,8 @@ bool Planner::State::still_wanted(TrackedRun& tracked) {
   const bool begun = tracked.at_most_once && tracked.run.state == RunState::begun;
   const bool excluded = std::exchange(tracked.excluded, false);
   if (draining || !acts_for(tracked.run.shard)) {
-    if (begun) {
-      cancel(tracked, Reason::drained);
+    if (begun) {  // whoever comes next may send it: it did not leave
+      queue_item(tracked, Begin{tracked.run.no, tracked.run.shard, tracked.run.attempt, true});
     } else {
       untrack(tracked);
     }

@@ -36,7 +36,7 @@ void Planner::State::on(ShardsAcquired& event) {
   }
   // A read under way asked for other shards, and may be older than what their owner did last.
   reading.reset();
-  discover_again();
+  discover_again(instant_min);
   read_not_before = now.steady;
   jobs.reserve(jobs.size() + event.jobs.size());
   for (const auto& planned : event.jobs) {
@@ -100,7 +100,7 @@ void Planner::State::withdraw_all(const ShardSet& which, bool lost) {
     if (lost) {
       untrack(*tracked);
     } else {
-      arm(*tracked);  // ends what is begun, forgets the rest
+      arm(*tracked);  // takes back what is begun, forgets the rest
     }
   }
 }

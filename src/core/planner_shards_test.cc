@@ -70,7 +70,11 @@ class Shards : public ::testing::Test {
     for (;;) {
       auto batches = commit();
       const auto reads = take<ReadOpenRuns>();
-      for (const auto& read : reads) step(RunsRead{read.read, open, true});
+      for (const auto& read : reads) {
+        auto found = open;
+        std::erase_if(found, [&](const OpenRun& run) { return run.send_at > read.until; });
+        step(RunsRead{read.read, found, true});
+      }
       for (auto& batch : batches) committed.push_back(std::move(batch));
       if (!batches.empty() || !reads.empty()) continue;
       const auto wakes = take<WakeAt>();
@@ -89,6 +93,16 @@ class Shards : public ::testing::Test {
       for (const auto& item : batch.items) {
         const auto* what = std::get_if<T>(&item);
         found += what && what->shard == shard ? 1 : 0;
+      }
+    }
+    return found;
+  }
+  int begins(bool taken_back) const {
+    int found = 0;
+    for (const auto& batch : committed) {
+      for (const auto& item : batch.items) {
+        const auto* begin = std::get_if<Begin>(&item);
+        found += begin && begin->taken_back == taken_back ? 1 : 0;
       }
     }
     return found;
@@ -262,18 +276,83 @@ TEST_F(Shards, ThatAreAskedForDoNotWaitForARequestThatDidNotLeave) {
   EXPECT_TRUE(released[0].left.empty());
 }
 
-TEST_F(Shards, EndWhatWasBegunAndCalledBackBeforeTheyAreReleased) {
-  auto job = every(10s, one);
+// ---- at most once -------------------------------------------------------------------------------
+
+PlannedJob at_most_once(ShardNo shard) {
+  auto job = every(10s, shard);
   job.delivery = DeliveryMode::at_most_once;
-  step(ShardsAcquired{Fence{11}, 42, {{one, wall, 0}}, {job}});
+  return job;
+}
+
+TEST_F(Shards, TakeBackWhatWasBegunBeforeTheyAreReleased) {
+  step(ShardsAcquired{Fence{11}, 42, {{one, wall, 0}}, {at_most_once(one)}});
   run_until(start + 9'990ms);
-  EXPECT_EQ(count<Begin>(one), 1);
+  EXPECT_EQ(begins(false), 1);
   step(ShardsAsked{set_of(one)});
-  EXPECT_TRUE(take<Release>().empty());
+  EXPECT_TRUE(take<Release>().empty()) << "its successor would take it for sent";
   run_until(start + 9'995ms);
-  EXPECT_EQ(count<End>(one), 1);
+  EXPECT_EQ(begins(true), 1);
+  EXPECT_EQ(take<Release>().size(), 1U);
+  run_until(start + 11s);
+  EXPECT_TRUE(take<Send>().empty()) << "the successor's";
+  EXPECT_EQ(count<End>(one), 0);
+}
+
+TEST_F(Shards, TakeBackWhatIsBeingBegunWhileTheyAreAskedFor) {
+  step(ShardsAcquired{Fence{11}, 42, {{one, wall, 0}}, {at_most_once(one)}});
+  run_until(start + 9'970ms);
+  wall = start + 9'985ms;
+  step(Woke{});
+  const auto asked = take<Commit>();
+  ASSERT_EQ(asked.size(), 1U);
+  ASSERT_TRUE(std::holds_alternative<Begin>(asked[0].content.items.at(0)));
+  step(ShardsAsked{set_of(one)});
+  step(BatchDone{asked[0].batch, BatchCommitted{{{ItemStatus::done, {}}}, wall}, 2ms});
+  EXPECT_TRUE(take<Release>().empty());
+  run_until(start + 9'990ms);
+  EXPECT_EQ(begins(true), 1);
   EXPECT_EQ(take<Release>().size(), 1U);
 }
+
+TEST_F(Shards, TakeBackARequestThatWasCalledBackAndNotOneThatIsOut) {
+  for (const bool out : {false, true}) {
+    planner = Planner{PlannerOptions{}};
+    committed.clear();
+    step(ShardsAcquired{Fence{11}, 42, {{one, wall, 0}}, {at_most_once(one)}});
+    run_until(wall + 10s);
+    const auto sends = take<Send>();
+    ASSERT_EQ(sends.size(), 1U);
+    step(ShardsAsked{set_of(one)});
+    if (!out) step(AttemptEnded{sends[0].run.no, 1, {.fate = Fate::withdrawn}});
+    run_until(wall + 200ms);
+    EXPECT_EQ(begins(true), out ? 0 : 1);
+    const auto released = take<Release>();
+    ASSERT_EQ(released.size(), 1U);
+    EXPECT_EQ(released[0].left.size(), out ? 1U : 0U);
+  }
+}
+
+TEST_F(Shards, SendWhatTheOwnerBeforeTookBack) {
+  OpenRun run{.no = RunNo{5},
+              .job = JobNo{10},
+              .shard = one,
+              .revision = 1,
+              .state = RunState::claimed,
+              .scheduled_at = start,
+              .due = start,
+              .fence = Fence{7},
+              .send_at = start};
+  open = {run};
+  wall = start + 300ms;
+  step(ShardsAcquired{Fence{11}, 42, {{one, wall, 0}}, {at_most_once(one)}, wall + 600ms});
+  run_until(start + 1s);
+  const auto sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.attempt, 1);
+  EXPECT_EQ(begins(false), 1);
+}
+
+// ---- what the owner before has left -------------------------------------------------------------
 
 TEST_F(Shards, LeaveARunAloneThatIsLeftToWhoSentIt) {
   OpenRun run{.no = RunNo{5},
@@ -290,6 +369,34 @@ TEST_F(Shards, LeaveARunAloneThatIsLeftToWhoSentIt) {
   run_until(start + 4'900ms);
   EXPECT_EQ(count<Takeover>(one), 0);
   run_until(start + 8s);
+  EXPECT_EQ(count<Takeover>(one), 1);
+  const auto sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.attempt, 2);
+}
+
+TEST_F(Shards, FindTheRetryOfARunThatWasLeftToWhoSentIt) {
+  OpenRun run{.no = RunNo{5},
+              .job = JobNo{10},
+              .shard = one,
+              .revision = 1,
+              .scheduled_at = start - 1s,
+              .due = start - 1s,
+              .fence = Fence{7},
+              .send_at = start - 1s};
+  run.left_until = start + 35s;
+  open = {run};
+  acquire(one, 11, 1h);
+  run_until(start + 1s);
+  run.state = RunState::begun;  // it was answered 500, and that was recorded
+  run.attempt = 2;
+  run.failures = 1;
+  run.send_at = start + 20s;
+  run.left_until = {};
+  open = {run};
+  run_until(start + 19s);
+  EXPECT_TRUE(take<Send>().empty());
+  run_until(start + 20s);
   EXPECT_EQ(count<Takeover>(one), 1);
   const auto sends = take<Send>();
   ASSERT_EQ(sends.size(), 1U);

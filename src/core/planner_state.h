@@ -252,7 +252,7 @@ struct Planner::State {
   bool take_row(const OpenRun& row);
   void take_over(TrackedRun& tracked);
   void finish_read(const RunsRead& event);
-  void discover_again();
+  void discover_again(Instant at);
   Duration horizon() const { return std::max(lead() + lead() / 2, lead_max); }
 
   // ---- planner_lanes.cc
@@ -320,7 +320,7 @@ struct Planner::State {
   std::set<std::int64_t> later;          // seconds in which a run that is in the store only is owed
   std::set<std::int64_t> later_in_read;  // those noted since the read under way was issued
   Instant unread_from{};                 // rows from here on were never read
-  bool unread_again = false;             // unread_from was set back since the read was issued
+  Instant unread_again = never;          // how far that was set back since the read was issued
   Instant read_until{};
   std::size_t rows_left = 0;  // rows of the last read that memory did not take
   bool read_now = false;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 namespace cronally::core {
@@ -144,6 +146,59 @@ TEST(Planner, LetsOutcomesThatAreCloseShareACommit) {
   machine.step(AttemptEnded{sends[1].run.no, 1, {.fate = Fate::answered, .status = 200}});
   EXPECT_EQ(of<Outcome>(machine.run_until(start + 10s + 9ms)).size(), 0U);
   EXPECT_EQ(of<Outcome>(machine.run_until(start + 10s + 10ms)).size(), 2U);
+}
+
+// ---- new jobs -----------------------------------------------------------------------------------
+
+// Where nothing was due the cursor stands still, and is behind the instants that a new job owes.
+std::vector<Item> told_of_a_job_due_at(Instant due, Instant told_at) {
+  Machine machine;
+  machine.acquire({});
+  machine.run_until(told_at);
+  PlannedJob job = every(1h);
+  job.schedule = cron::Interval{1h, due};
+  job.changed_at = due - 20ms;
+  job.change = 1;
+  job.planned = false;
+  job.last_change = Replan::Change::created;
+  job.catch_up.mode = CatchUpMode::skip;
+  machine.step(ChangesRead{{job}, {}, {{shard_no, 1}}});
+  std::vector<Item> items;
+  for (auto batch = machine.commit(); !batch.empty(); batch = machine.commit()) {
+    std::ranges::move(batch, std::back_inserter(items));
+  }
+  EXPECT_EQ(machine.take<Send>().size(), of<Claim>(items).size()) << "at once";
+  return items;
+}
+
+TEST(Planner, RunsWhatANewJobOwesThoughItHeardOfItALittleLate) {
+  for (const Duration late : {0ms, 15ms, 1000ms}) {
+    const auto items = told_of_a_job_due_at(start + 30s, start + 30s + late);
+    ASSERT_EQ(of<Claim>(items).size(), 1U) << late.count();
+    EXPECT_EQ(of<Claim>(items)[0].due, start + 30s);
+    EXPECT_TRUE(of<Skip>(items).empty()) << late.count();
+  }
+  const auto items = told_of_a_job_due_at(start + 30s, start + 31'100ms);
+  EXPECT_TRUE(of<Claim>(items).empty());
+  EXPECT_EQ(of<Skip>(items).size(), 1U) << "that is missed";
+}
+
+// ---- a stop -------------------------------------------------------------------------------------
+
+TEST(Planner, TakesBackAtAStopWhatItHadBegunAtMostOnce) {
+  PlannedJob job = every(10s);
+  job.delivery = DeliveryMode::at_most_once;
+  Machine machine;
+  machine.acquire({job});
+  EXPECT_EQ(of<Begin>(machine.run_until(start + 9'990ms)).size(), 1U);
+  machine.step(DrainStarted{});
+  EXPECT_TRUE(machine.take<Drained>().empty());
+  const auto items = machine.commit();
+  ASSERT_EQ(items.size(), 1U);
+  EXPECT_TRUE(of<Begin>(items).at(0).taken_back);
+  EXPECT_EQ(machine.take<Drained>().size(), 1U);
+  machine.at(start + 11s);
+  EXPECT_TRUE(machine.take<Send>().empty());
 }
 
 // ---- much at one instant ------------------------------------------------------------------------

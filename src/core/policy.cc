@@ -1,6 +1,7 @@
 #include "core/policy.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace cronally::core {
 namespace {
@@ -40,23 +41,23 @@ NextStep after_failure(const Tried& tried) {
   return Outcome::Again{again};
 }
 
-void catch_up_latest(Missed& missed, const cron::Schedule& schedule, Instant from, Instant now) {
-  const auto last = cron::prev(schedule, now + tick);
+void catch_up_latest(Missed& missed, const cron::Schedule& schedule, Instant from, Instant until) {
+  const auto last = cron::prev(schedule, until + tick);
   if (!last || *last <= from) return;
   add_skip(missed, schedule, {from, *last - tick, Reason::catch_up_latest});
   missed.claims.push_back(*last);
 }
 
-void catch_up_all(Missed& missed, const cron::Schedule& schedule, Instant from, Instant now,
+void catch_up_all(Missed& missed, const cron::Schedule& schedule, Instant from, Instant until,
                   std::int32_t limit) {
   Instant last = from;
-  for (auto due = cron::next(schedule, from); due && *due <= now;
+  for (auto due = cron::next(schedule, from); due && *due <= until;
        due = cron::next(schedule, last)) {
     if (std::ssize(missed.claims) >= limit) break;
     missed.claims.push_back(*due);
     last = *due;
   }
-  add_skip(missed, schedule, {last, now, Reason::catch_up_limit});
+  add_skip(missed, schedule, {last, until, Reason::catch_up_limit});
 }
 
 }  // namespace
@@ -87,19 +88,18 @@ Instant attempted_at(const AttemptResult& result) {
   return result.first_byte_at.value_or(result.ended_at);
 }
 
-Missed catch_up_missed(const cron::Schedule& schedule, const CatchUp& policy, Instant from,
-                       Instant now) {
+Missed catch_up_missed(const cron::Schedule& schedule, const CatchUp& policy, const Past& past) {
   Missed missed;
-  if (policy.mode == CatchUpMode::skip) {
-    add_skip(missed, schedule, {from, now, Reason::catch_up_skip});
-    return missed;
-  }
-  const Instant window_start = std::max(from, now - policy.window - tick);
-  add_skip(missed, schedule, {from, window_start, Reason::catch_up_window});
-  switch (policy.mode) {
-    case CatchUpMode::latest: catch_up_latest(missed, schedule, window_start, now); break;
-    case CatchUpMode::all: catch_up_all(missed, schedule, window_start, now, policy.limit); break;
-    case CatchUpMode::skip: break;
+  const bool skips = policy.mode == CatchUpMode::skip;
+  const Duration late_max = skips ? missed_after : policy.window;
+  const Instant start = std::clamp(past.now - late_max - tick, past.from, past.until);
+  add_skip(missed, schedule,
+           {past.from, start, skips ? Reason::catch_up_skip : Reason::catch_up_window});
+  if (policy.mode == CatchUpMode::latest) {
+    catch_up_latest(missed, schedule, start, past.until);
+  } else {
+    const auto limit = skips ? std::numeric_limits<std::int32_t>::max() : policy.limit;
+    catch_up_all(missed, schedule, start, past.until, limit);
   }
   return missed;
 }

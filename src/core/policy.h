@@ -60,12 +60,22 @@ struct Missed {
   friend bool operator==(const Missed&, const Missed&) = default;
 };
 
-// Decides over the owed instants in (from, now], none of which is claimed. Those due before
+// What is no later than this is late and not missed: `skip` runs it too (P6, "at most 1 s").
+inline constexpr Duration missed_after = std::chrono::seconds{1};
+
+// The time over which is decided: (from, until], not beyond `now`.
+struct Past {
+  Instant from;
+  Instant until;
+  Instant now;
+};
+
+// Decides over the owed instants of `past`, none of which is claimed. Those due before
 // now - window are skipped(window) in every mode but `skip`. Within the window: `latest` claims the
 // last and skips what is before it; `all` claims the oldest `limit` and skips the rest(limit);
-// `skip` skips everything. Costs O(limit) calls of next() and prev(), however long the outage.
-Missed catch_up_missed(const cron::Schedule& schedule, const CatchUp& policy, Instant from,
-                       Instant now);
+// `skip` skips what is due before now - missed_after and claims the rest. Costs O(limit) calls of
+// next() and prev(), however long the outage.
+Missed catch_up_missed(const cron::Schedule& schedule, const CatchUp& policy, const Past& past);
 
 // ---- Lateness ---------------------------------------------------------------------------------
 

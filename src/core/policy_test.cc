@@ -146,8 +146,8 @@ constexpr Duration us{1};
 
 Missed missed(CatchUpMode mode, Duration from, Duration now, Duration window = 1h,
               std::int32_t limit = 1000) {
-  return catch_up_missed(tens, {.mode = mode, .window = window, .limit = limit}, start + from,
-                         start + now);
+  return catch_up_missed(tens, {.mode = mode, .window = window, .limit = limit},
+                         {.from = start + from, .until = start + now, .now = start + now});
 }
 
 TEST(CatchUp, DecidesNothingWhereNothingIsOwed) {
@@ -188,9 +188,25 @@ TEST(CatchUp, AllClaimsTheOldestUpToTheLimit) {
       (Missed{{start + 40s, start + 50s}, {{start, start + 35s - us, Reason::catch_up_window}}}));
 }
 
-TEST(CatchUp, SkipSkipsEverything) {
-  EXPECT_EQ(missed(CatchUpMode::skip, 0s, 50s, 15s),
-            (Missed{{}, {{start, start + 50s, Reason::catch_up_skip}}}));
+TEST(CatchUp, SkipSkipsAllThatIsMoreThanASecondLate) {
+  EXPECT_EQ(missed(CatchUpMode::skip, 0s, 58s, 15s),
+            (Missed{{}, {{start, start + 57s - us, Reason::catch_up_skip}}}));
+  EXPECT_EQ(missed(CatchUpMode::skip, 0s, 51s, 15s, 1),
+            (Missed{{start + 50s}, {{start, start + 50s - us, Reason::catch_up_skip}}}));
+  EXPECT_EQ(missed(CatchUpMode::skip, 0s, 51s + us).claims, std::vector<Instant>{});
+  EXPECT_EQ(missed(CatchUpMode::skip, 49s, 50s + 20ms), (Missed{{start + 50s}, {}}));
+}
+
+TEST(CatchUp, IsDecidedByTheTimeAtWhichItIsDecided) {
+  const auto until_30s = [](CatchUpMode mode, Duration now) {
+    return catch_up_missed(tens, {.mode = mode, .window = 15s},
+                           {.from = start, .until = start + 30s, .now = start + now});
+  };
+  EXPECT_EQ(until_30s(CatchUpMode::skip, 60s),
+            (Missed{{}, {{start, start + 30s, Reason::catch_up_skip}}}));
+  EXPECT_EQ(until_30s(CatchUpMode::latest, 60s),
+            (Missed{{}, {{start, start + 30s, Reason::catch_up_window}}}));
+  EXPECT_EQ(until_30s(CatchUpMode::latest, 40s).claims, std::vector{start + 30s});
 }
 
 TEST(CatchUp, CostsTheSameAfterAYear) {

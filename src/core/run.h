@@ -34,7 +34,7 @@ enum class Reason : std::uint8_t {
   unknown_attempts,  // unknown: 50 attempts of unknown fate
   changed,           // cancelled: the job was changed before the run began
   deleted,           // cancelled: the job was deleted
-  drained,           // cancelled: begun but withdrawn unsent at a stop
+  drained,           // cancelled: begun and not sent at a stop; older ledgers only
   catch_up_latest,   // skipped: a later missed occurrence stands for it
   catch_up_skip,     // skipped: catch_up.mode is skip
   catch_up_window,   // skipped: older than catch_up.window when it could be claimed

@@ -55,6 +55,9 @@ class Deliverer {
   // Takes attempts over, to be sent now; never blocks. Each ends in exactly one AttemptEnded at
   // `sink`, withdrawn ones too. No attempt's first byte leaves twice.
   virtual void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) = 0;
+
+  // Ends at once what was withdrawn through its gate and waits for a connection. Never blocks.
+  virtual void end_withdrawn() = 0;
 };
 
 }  // namespace cronally::delivery

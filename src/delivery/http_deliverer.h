@@ -35,6 +35,7 @@ class HttpDeliverer : public Deliverer {
   HttpDeliverer(HttpDelivererOptions options, net::HttpClient& client, const runtime::Clock& clock);
 
   void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) override;
+  void end_withdrawn() override { client_.end_withdrawn(); }
 
  private:
   std::shared_ptr<const net::HttpSink> http_sink_of(std::shared_ptr<const DeliverySink> sink);

@@ -54,6 +54,7 @@ class SnsDeliverer : public Deliverer {
   explicit SnsDeliverer(SnsDelivererParts parts) : parts_(std::move(parts)) {}
 
   void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) override;
+  void end_withdrawn() override { parts_.client.end_withdrawn(); }
 
  private:
   using Sink = std::shared_ptr<const DeliverySink>;

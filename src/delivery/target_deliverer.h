@@ -14,6 +14,10 @@ class TargetDeliverer : public Deliverer {
   TargetDeliverer(Deliverer& http, Deliverer& sns) : http_(http), sns_(sns) {}
 
   void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) override;
+  void end_withdrawn() override {
+    http_.end_withdrawn();
+    sns_.end_withdrawn();
+  }
 
  private:
   Deliverer& http_;

@@ -11,7 +11,9 @@ struct Recorder : Deliverer {
     sink = std::move(with);
     for (const Delivery& each : batch) runs.push_back(each.run_no.value);
   }
+  void end_withdrawn() override { ++ended; }
   int calls = 0;
+  int ended = 0;
   std::vector<std::int64_t> runs;
   std::shared_ptr<const DeliverySink> sink;
 };
@@ -49,6 +51,13 @@ TEST(Targets, OfOneTypeDisturbNoOther) {
   deliverer.deliver(std::move(batch), nullptr);
   EXPECT_EQ(http.calls, 0);
   EXPECT_EQ(sns.calls, 1);
+}
+
+TEST(Targets, AreAllToldOfWhatIsWithdrawn) {
+  Recorder http, sns;
+  TargetDeliverer(http, sns).end_withdrawn();
+  EXPECT_EQ(http.ended, 1);
+  EXPECT_EQ(sns.ended, 1);
 }
 
 }  // namespace

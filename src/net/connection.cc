@@ -65,7 +65,7 @@ void Connection::start() {
   reusable_ = false;
   if (!exchange_->may_leave()) {
     reusable_ = true;
-    return end({.fate = Fate::withdrawn, .error = "withdrawn before the first byte left"});
+    return end({.fate = Fate::withdrawn, .error = withdrawn_text});
   }
   reader_.reset(exchange_->head);
   sent_ = 0;
@@ -167,7 +167,7 @@ void Connection::fail(std::string error) {
   const bool left = exchange_->first_byte_at.has_value();
   // Another attempt may follow: this one must not arrive behind it, when the network heals.
   if (left) stream_.forget_unsent();
-  end({.fate = left ? Fate::unknown : Fate::not_sent, .error = std::move(error)});
+  end({.fate = left ? Fate::unknown : exchange_->unsent(), .error = std::move(error)});
 }
 
 void Connection::end(Ending ending) {

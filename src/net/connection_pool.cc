@@ -35,7 +35,7 @@ void ConnectionPool::abandon(Exchange& exchange, std::string error) {
   if (exchange.connection != nullptr) return exchange.connection->abandon(std::move(error));
   static_cast<ListHook<OfWaiting>&>(exchange).unlink();
   leave(*exchange.destination);
-  ended_(exchange, {.fate = Fate::not_sent, .error = std::move(error)});
+  ended_(exchange, {.fate = exchange.unsent(), .error = std::move(error)});
 }
 
 void ConnectionPool::turn() {

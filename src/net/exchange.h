@@ -28,6 +28,8 @@ using List = boost::intrusive::list<T, boost::intrusive::base_hook<ListHook<Tag>
 struct OfClient;   // exchanges that have not ended
 struct OfWaiting;  // exchanges without a connection
 
+inline constexpr const char* withdrawn_text = "withdrawn before the first byte left";
+
 struct Exchange final : Timer, ListHook<OfClient>, ListHook<OfWaiting> {
   // Its time is over.
   void on_time() override { (*on_overdue)(*this); }
@@ -39,6 +41,10 @@ struct Exchange final : Timer, ListHook<OfClient>, ListHook<OfWaiting> {
     CHECK(!gate || gate->withdraw(), "a gate serves one attempt only");
     return false;
   }
+
+  bool withdrawn() const { return gate && gate->state() == SendGate::State::withdrawn; }
+  // What became of a request of which no byte left.
+  Fate unsent() const { return withdrawn() ? Fate::withdrawn : Fate::not_sent; }
 
   std::uint64_t tag = 0;
   std::uint32_t subtag = 0;

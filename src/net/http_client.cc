@@ -46,6 +46,10 @@ class HttpClient::Impl {
 
   WrittenRequest written(HttpRequest request) const;
   void submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink);
+  void end_withdrawn() {
+    recalled_ = true;
+    loop_.wake();
+  }
   HttpClientStats stats() const { return {submitted_.load(), finished_.load(), pool_.opened()}; }
 
  private:
@@ -63,12 +67,14 @@ class HttpClient::Impl {
   Exchange& new_exchange();
   void finish(Exchange& exchange, Ending ending);
   void tell_sinks();
+  void abandon_withdrawn();
   void abandon_all();
 
   const HttpClientOptions options_;
   const runtime::Clock& clock_;
   const Result<std::shared_ptr<const TlsContext>> tls_;
   std::atomic<std::uint64_t> submitted_{0}, finished_{0};
+  std::atomic<bool> recalled_ = false;
 
   // The client's thread only, but for loop_.wake().
   EventLoop loop_;
@@ -144,6 +150,7 @@ void HttpClient::Impl::run() {
   for (;;) {
     loop_.wait();
     begin_queued();
+    if (recalled_.exchange(false)) abandon_withdrawn();
     loop_.fire_timers();
     pool_.turn();
     tell_sinks();
@@ -176,17 +183,25 @@ void HttpClient::Impl::begin(Submission submission, const Sink& sink) {
   exchange.fresh = request.fresh_connection;
   exchange.head = request.head;
   if (auto taken = take(exchange, request); !taken) {
-    return finish(exchange, {.fate = Fate::not_sent, .error = std::move(taken.error().message)});
+    return finish(exchange, {.fate = exchange.unsent(), .error = std::move(taken.error().message)});
   }
   loop_.set(exchange, loop_.now() + exchange.timeout);
 }
 
 Result<void> HttpClient::Impl::take(Exchange& exchange, WrittenRequest& request) {
+  if (exchange.withdrawn()) return fail("withdrawn", withdrawn_text);
   if (!request.fault.empty()) return fail("not_sent", std::move(request.fault));
   if (auto entered = pool_.enter(exchange, request.url); !entered) return entered;
   exchange.wire = std::move(request.wire);
   pool_.start(exchange);
   return {};
+}
+
+void HttpClient::Impl::abandon_withdrawn() {
+  for (auto next = active_.begin(); next != active_.end();) {
+    Exchange& exchange = *next++;
+    if (exchange.withdrawn()) pool_.abandon(exchange, withdrawn_text);
+  }
 }
 
 Exchange& HttpClient::Impl::new_exchange() {
@@ -259,6 +274,8 @@ WrittenRequest HttpClient::written(HttpRequest request) const {
 void HttpClient::submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink) {
   impl_->submit(std::move(batch), std::move(sink));
 }
+
+void HttpClient::end_withdrawn() { impl_->end_withdrawn(); }
 
 HttpClientStats HttpClient::stats() const { return impl_->stats(); }
 

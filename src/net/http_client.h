@@ -125,6 +125,10 @@ class HttpClient {
   // be open per destination is the caller's to limit.
   void submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink);
 
+  // Ends what was withdrawn through its gate: at once, not when its connection stands. Never
+  // blocks.
+  void end_withdrawn();
+
   HttpClientStats stats() const;
 
  private:

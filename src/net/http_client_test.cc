@@ -347,6 +347,27 @@ TEST(HttpClient, AWithdrawnRequestNeverLeaves) {
   EXPECT_EQ(requests, 0);
 }
 
+TEST(HttpClient, AWithdrawnRequestEndsBeforeItsConnectionStands) {
+  std::promise<void> over;
+  RawListener listener{[end = over.get_future().share()](RawSocket, int) { end.wait(); }};
+  Sending sending{{.connect_timeout = 60s, .connections_max = 1}};
+  const std::string url = "https" + listener.url().substr(4);
+  std::vector<std::shared_ptr<SendGate>> gates;  // one shakes hands, the other has no connection
+  for (int i = 0; i < 2; ++i) {
+    gates.push_back(std::make_shared<SendGate>());
+    sending.submit({.url = url}, gates.back());
+  }
+  while (listener.accepted() == 0) std::this_thread::yield();
+  for (const auto& gate : gates) EXPECT_TRUE(gate->withdraw());
+  sending.client.end_withdrawn();
+  for (const std::uint64_t tag : {0, 1}) {
+    const HttpResult result = sending.wait(tag);
+    EXPECT_EQ(result.fate, Fate::withdrawn);
+    EXPECT_FALSE(result.first_byte_at);
+  }
+  over.set_value();
+}
+
 TEST(HttpClient, AfterTheFirstByteNothingIsWithdrawn) {
   auto gate = std::make_shared<SendGate>();
   bool withdrawn = true;
@@ -360,6 +381,7 @@ TEST(HttpClient, AfterTheFirstByteNothingIsWithdrawn) {
   EXPECT_FALSE(withdrawn);
   EXPECT_EQ(gate->state(), SendGate::State::started);
 }
+
 // ---- Large requests -----------------------------------------------------------------------------
 
 TEST(HttpClient, ALargeBodyLeavesInPieces) {

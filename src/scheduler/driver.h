@@ -2,8 +2,10 @@
 //
 // Threads (each with a name, ended by stop()):
 //   machine   takes events from the inbox, steps the planner, performs its actions
-//   reader    reads open runs and deliverables; hands sends over whose definition was not at hand
+//   reader    gives shards back, reads open runs and definitions, hands over the sends that waited
+//             for theirs (scheduler/errands)
 //   changes   waits for changed jobs and requested runs; reads the shards that were granted
+//             (scheduler/job_feed)
 //   leases    heartbeats, where leases end (scheduler/lease_holder)
 //   journal, memory   the journal's loops, where there is one (scheduler/journal)
 // The store's writer and the deliverer call back into the inbox.

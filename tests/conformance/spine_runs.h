@@ -117,6 +117,21 @@ TEST_P(SpineRuns, BeginOnce) {
   EXPECT_EQ(commit_one(core::Begin{run.no, run.shard, 1}), ItemStatus::gone);
 }
 
+TEST_P(SpineRuns, AreTakenBackThatHaveBegunAndNotLeft) {
+  auto run = claimed(create("report"), at(1s));
+  commit({core::Begin{run.no, run.shard, 1}});
+  const core::Begin back{run.no, run.shard, 1, true};
+  EXPECT_EQ(commit_one(back), ItemStatus::done);
+  EXPECT_EQ(open_run(run.no).state, core::RunState::claimed);
+  EXPECT_EQ(ledger_run(run.id).state, core::RunState::claimed);
+  EXPECT_EQ(commit_one(back), ItemStatus::done) << "repeated";
+  acquire();
+  EXPECT_EQ(commit_one(back), ItemStatus::gone) << "in the next owner's name";
+  commit({core::Takeover{run.no, run.shard, 1, false}, core::Begin{run.no, run.shard, 1}});
+  EXPECT_EQ(open_run(run.no).state, core::RunState::begun);
+  EXPECT_EQ(open_run(run.no).attempt, 1);
+}
+
 TEST_P(SpineRuns, BeginForNobodyWhoHasNotTakenThemOver) {
   auto run = claimed(create("report"), at(1s));
   acquire();

@@ -134,7 +134,7 @@ def check_occurrences(evidence, findings):
         if key not in due and key not in evidence.may and instant <= evidence.until:
             findings.add("stray", f"{request['job']} was not due at {request['scheduled_at']}")
     # Lost is a word of "at least once": where a repeat is ruled out, an attempt that failed or whose
-    # fate is unknown ends it, and so does a hand-over between its begin and its instant.
+    # fate is unknown ends it.
     ended = {(run["job_id"], instant_us(run["scheduled_at"])) for run in evidence.runs
              if run["job_id"] in evidence.at_most_once and ended_unsent(run)}
     for job, instant in sorted(due - run_of.keys() - ended):
@@ -144,8 +144,7 @@ def check_occurrences(evidence, findings):
 
 def ended_unsent(run):
     """An at-most-once run that may have reached nobody, and never will."""
-    return run["verdict"] in ("unknown", "failed") or (
-        run["verdict"] == "cancelled" and run.get("reason") == "drained")
+    return run["verdict"] in ("unknown", "failed")
 
 
 # ---- the attempts of each run ----------------------------------------------------------------------

@@ -60,10 +60,10 @@ def job_body(number, url, anchor):
             "catch_up": {"mode": "all", "window": "1h", "limit": 1000}}
 
 
-def add_jobs(api, receiver, count=JOBS, path="/kill"):
+def add_jobs(api, receiver, count=JOBS, path="/kill", **fields):
     """The jobs as the checker needs them; their grids begin at the commit of their creation."""
     base = now_us() // EVERY_US * EVERY_US
-    bodies = [job_body(number, receiver.url(path), base + number * ANCHOR_STEP_US)
+    bodies = [job_body(number, receiver.url(path), base + number * ANCHOR_STEP_US) | fields
               for number in range(count)]
     made = api.expect((200, 201), "POST", "/v2/jobs/bulk", {"items": bodies}).json["items"]
     return [checker.Job(job["id"], base + number * ANCHOR_STEP_US, EVERY_US,

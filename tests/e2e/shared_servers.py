@@ -1,5 +1,6 @@
 """Servers on one PostgreSQL: started together, looked at one by one, and what they did judged."""
 
+import collections
 import contextlib
 import http.client
 import secrets
@@ -12,6 +13,7 @@ from processes import Server, wait_until
 SECOND = 1_000_000
 TTL_S = 2
 JOBS = 20
+AT_MOST_ONCE = {"delivery": "at_most_once", "retry": {"attempts": 1}}  # of a job
 
 
 class Nodes:
@@ -97,6 +99,17 @@ def judged(api, jobs, receiver, deaths=(), unrecorded=()):
                                                unrecorded=list(unrecorded)))
     assert not findings.counts(), str(findings)
     assert sum(1 for _ in checker.due_of(checker.Evidence(jobs, until, [], [], [], []))) > 0
+    return requests
+
+
+def judged_at_most_once(api, jobs, receiver):
+    """As judged(), of jobs that are sent at most once; here each occurrence was, and succeeded."""
+    requests = judged(api, jobs, receiver)
+    times = collections.Counter((request["job"], request["scheduled_at"]) for request in requests)
+    assert set(times.values()) == {1}, times.most_common(3)
+    ended = collections.Counter((run["verdict"], run["reason"])
+                                for run in api.pages("/v2/runs", state="ended"))
+    assert {verdict for verdict, _ in ended} == {"succeeded"}, ended
     return requests
 
 

@@ -1,5 +1,6 @@
 """SIGTERM drains, a second server is refused, and kill -9 loses nothing that was acknowledged."""
 
+import random
 import signal
 import sqlite3
 import stat
@@ -7,8 +8,10 @@ import time
 
 import pytest
 
+import kill_run
 from client import Client
 from processes import Server, wait_until
+from shared_servers import AT_MOST_ONCE, judged_at_most_once
 from test_runs import ended
 
 
@@ -86,6 +89,16 @@ def test_what_was_acknowledged_survives_kill_9(fresh_server, receiver):
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_restarts_cost_an_at_most_once_job_nothing(fresh_server, receiver):
+    chance = random.Random(12)
+    jobs = kill_run.add_jobs(Client(fresh_server), receiver, 100, **AT_MOST_ONCE)
+    for _ in range(6):
+        time.sleep(chance.uniform(0.2, 1.2))
+        assert fresh_server.stop() == 0
+        fresh_server.start()
+    judged_at_most_once(Client(fresh_server, checks=False), jobs, receiver)
+
+
 def test_an_outage_is_caught_up_by_policy(fresh_server, receiver):
     api = Client(fresh_server)
     every = {"schedule": "@every 1s"}
@@ -100,9 +113,7 @@ def test_an_outage_is_caught_up_by_policy(fresh_server, receiver):
     time.sleep(6)
     fresh_server.start()
     time.sleep(2.5)
-    api = Client(fresh_server)
-    for name in ("all", "latest", "skip"):
-        api.remove(name)
+    fresh_server.kill()
     gained = {path: len(receiver.records(path=path)) - count for path, count in before.items()}
     assert gained["/all"] >= 7 and gained["/latest"] <= gained["/all"] - 3
     assert gained["/skip"] <= gained["/latest"]

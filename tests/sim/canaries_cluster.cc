@@ -82,6 +82,17 @@ class AckOfALoser final : public Canary {
   }
 };
 
+// Gives a shard back while its successor must take what had begun there for sent.
+class BegunNotTakenBack final : public Canary {
+ public:
+  void on_commit(core::Batch& batch) override {
+    for (auto& item : batch.items) {
+      const auto* begin = std::get_if<core::Begin>(&item);
+      if (begin && begin->taken_back) item = nothing(begin->shard);
+    }
+  }
+};
+
 // Takes an edit for seen a while before the owner's lease is over.
 class AckBeforeTheEnd final : public Canary {
  public:
@@ -136,6 +147,7 @@ std::vector<CanaryKind> cluster_canaries() {
       {"request left to its sender repeated at once", "P4", make_canary<LeftRunsTaken>},
       {"the host's clock for the store's", "P5", make_canary<HostClock>},
       {"open runs read late after a takeover", "P7", make_canary<ShardsUnread>},
+      {"begun and not taken back at a hand-over", "P7", make_canary<BegunNotTakenBack>},
       {"cursor not settled at a takeover", "P9", make_canary<CursorUnsettled>},
       {"edit acknowledged by who lost the shard", "P10", make_canary<AckOfALoser>},
       {"edit acknowledged before the lease is over", "P10", make_canary<AckBeforeTheEnd>},

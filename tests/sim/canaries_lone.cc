@@ -5,9 +5,6 @@
 namespace cronally::sim {
 namespace {
 
-// An item in the place of one that is to have no effect.
-core::Item nothing(ShardNo shard) { return core::End{RunNo{-1}, shard}; }
-
 // Takes a claim for committed when it was only asked for.
 class SentBeforeClaimed final : public Canary {
  public:

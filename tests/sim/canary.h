@@ -6,6 +6,9 @@
 
 namespace cronally::sim {
 
+// An item in the place of one that is to have no effect.
+inline core::Item nothing(ShardNo shard) { return core::End{RunNo{-1}, shard}; }
+
 class Canary {
  public:
   virtual ~Canary() = default;

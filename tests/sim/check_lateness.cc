@@ -25,10 +25,10 @@ void Checks::check_lateness() {
     const Duration late_max = lateness_max(run.open.due);
     const Instant limit = run.open.due + late_max;
     const auto sent = first_bytes_.find(run.open.id);
-    // A request that a death may have swallowed, or a drain called back, is not repeated; and a
-    // job may be content with less than the bound.
+    // A request that a death may have swallowed is not repeated; and a job may be content with less
+    // than the bound.
     const bool given_up =
-        run.verdict == core::Verdict::unknown || run.verdict == core::Verdict::cancelled ||
+        (run.verdict == core::Verdict::unknown && late_max > 1s) ||
         (run.reason == core::Reason::expired && record.job.definition.catch_up.window < late_max);
     if (sent == first_bytes_.end() && (given_up || limit > world_.wall())) continue;
     if (sent != first_bytes_.end() && sent->second <= limit) continue;

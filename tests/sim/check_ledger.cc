@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/lease_keeper.h"
+#include "core/policy.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/world.h"
 
@@ -71,6 +73,21 @@ void Checks::check_ledger(const JobRecord& record) {
     if (owes(span)) check_owed(record, span);
   }
   for (const RunRecord* run : runs_of_[record.job.no]) check_unowed(record, *run);
+  for (const SkipRecord* skip : skips_of_[record.job.no]) check_skipped(record, *skip);
+}
+
+// Mode `skip` skips what was missed and nothing that was merely seen late, as far as a node can
+// know the time.
+void Checks::check_skipped(const JobRecord& record, const SkipRecord& skip) {
+  if (skip.reason != core::Reason::catch_up_skip || world_.scenario.steps_clock) return;
+  const auto span = std::ranges::find(record.definitions, skip.revision, &DefinitionSpan::revision);
+  const Duration length = interval_of(span->definition.schedule);
+  const Instant due = skip.to - (skip.to - span->anchor) % length;
+  const bool leased = world_.scenario.holders() == Holders::several;
+  const Duration error = leased ? core::LeaseKeeper::clock_error_max : Duration{};
+  if (skip.at >= due + core::missed_after - error) return;
+  object("P9: what job " + std::to_string(skip.job.value) + " owed at " +
+         seconds(due - world_.base()) + " was skipped " + seconds(skip.at - due) + " late");
 }
 
 void Checks::check_owed(const JobRecord& record, const DefinitionSpan& span) {

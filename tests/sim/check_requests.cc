@@ -87,7 +87,7 @@ void Checks::check_lease(const FirstByte& byte, const std::string& which) {
     if (found == left_.end()) continue;
     const auto& [node, until] = found->second;
     const bool told = byte.store_wall >= until - 2 * core::LeaseKeeper::clock_error_max;
-    if (!told && world_.nodes[static_cast<std::size_t>(node)]->has_out(run.no, run.attempt)) {
+    if (!told && world_.nodes[static_cast<std::size_t>(node)]->has_out(run.no, before)) {
       object("P4: " + which + " left beside an attempt that was left to node " +
              std::to_string(node));
     }

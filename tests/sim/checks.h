@@ -47,6 +47,7 @@ class Checks {
   void check_ledger(const JobRecord& record);
   void check_owed(const JobRecord& record, const DefinitionSpan& span);
   void check_unowed(const JobRecord& record, const RunRecord& run);
+  void check_skipped(const JobRecord& record, const SkipRecord& skip);
   void check_nothing_stuck();
 
   // check_lateness.cc

@@ -196,7 +196,7 @@ ItemOutcome ModelStore::apply_item(const core::Begin& item, Fence fence) {
   if (!run || !is_open(*run) || run->open.fence != fence || run->open.attempt != item.attempt) {
     return {ItemStatus::gone, {}};
   }
-  run->open.state = RunState::begun;
+  run->open.state = item.taken_back ? RunState::claimed : RunState::begun;
   return {};
 }
 

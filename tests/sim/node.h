@@ -45,8 +45,8 @@ class Node {
   // Somebody changed something; the word may take its time.
   void told(Duration delay);
   void clock_stepped();
-  // Whether an attempt of the run, other than this one, is out at this node.
-  bool has_out(RunNo run, std::int32_t but) const;
+  // Whether this attempt of the run is out at this node.
+  bool has_out(RunNo run, std::int32_t attempt) const;
 
  private:
   struct Request {

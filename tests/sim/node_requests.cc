@@ -94,11 +94,10 @@ void Node::perform(core::Withdraw& action) {
   end_attempt(found->first, {.fate = core::Fate::withdrawn, .ended_at = now().wall});
 }
 
-bool Node::has_out(RunNo run, std::int32_t but) const {
-  return process_ && std::ranges::any_of(process_->requests, [&](const auto& request) {
-           return request.first.first == run && request.first.second != but &&
-                  request.second.state == Request::State::out;
-         });
+bool Node::has_out(RunNo run, std::int32_t attempt) const {
+  if (!process_) return false;
+  const auto found = process_->requests.find({run, attempt});
+  return found != process_->requests.end() && found->second.state == Request::State::out;
 }
 
 }  // namespace cronally::sim

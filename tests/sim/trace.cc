@@ -31,7 +31,7 @@ struct ItemText {
     return "accept run " + number(item.run.value);
   }
   std::string operator()(const core::Begin& item) const {
-    return "begin run " + number(item.run.value);
+    return (item.taken_back ? "take back run " : "begin run ") + number(item.run.value);
   }
   std::string operator()(const core::Takeover& item) const {
     return "takeover run " + number(item.run.value) + (item.sent_perhaps ? " sent perhaps" : "");

@@ -249,13 +249,14 @@ void BatchWriter::add_accepts(Exchange& exchange, const Stage& stage) {
 
 void BatchWriter::add_begins(Exchange& exchange, const Stage& stage) {
   if (stage.begins.empty()) return;
-  Numbers runs, fences, attempts;
+  Numbers runs, fences, attempts, states;
   for (const auto& [place, begin] : stage.begins) {
     runs.add(begin->run);
     fences.add(fence_of(begin->shard));
     attempts.add(begin->attempt);
+    states.add(begin->taken_back ? core::RunState::claimed : core::RunState::begun);
   }
-  exchange.add("runs_begin", std::move(Params().add(runs).add(fences).add(attempts)),
+  exchange.add("runs_begin", std::move(Params().add(runs).add(fences).add(attempts).add(states)),
                mark_done(stage.begins));
 }
 

@@ -289,8 +289,9 @@ WHERE o.run_no = a.run_no AND o.state = 0
 RETURNING o.run_no;
 
 -- name: runs_begin
-UPDATE run_open o SET state = 2
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS b (run_no, fence, attempt)
+UPDATE run_open o SET state = b.state
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+       AS b (run_no, fence, attempt, state)
 WHERE o.run_no = b.run_no AND o.fence = b.fence AND o.attempt = b.attempt AND o.state IN (1, 2)
 RETURNING o.run_no;
 

@@ -250,7 +250,8 @@ ItemOutcome BatchWriter::write_item(const core::Accept& accept) {
 }
 
 ItemOutcome BatchWriter::write_item(const core::Begin& begin) {
-  db_.use("run_begin").bind(begin.run).bind(fence_).bind(begin.attempt).run();
+  const RunState state = begin.taken_back ? RunState::claimed : RunState::begun;
+  db_.use("run_begin").bind(begin.run).bind(fence_).bind(begin.attempt).bind(state).run();
   if (db_.changes() == 0) return {ItemStatus::gone, begin.run};
   transaction_.run_changed(begin.run);
   return {ItemStatus::done, begin.run};

@@ -99,7 +99,7 @@ DELETE FROM run WHERE run_no = ?;
 UPDATE run SET state = 1, fence = ?2, send_at = due WHERE run_no = ?1 AND state = 0;
 
 -- name: run_begin
-UPDATE run SET state = 2
+UPDATE run SET state = ?4
 WHERE run_no = ?1 AND fence = ?2 AND attempt = ?3 AND state IN (1, 2);
 
 -- name: run_takeover

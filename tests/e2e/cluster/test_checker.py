@@ -207,14 +207,9 @@ def at_most_once_failed(record, instant=START + 60 * SECOND):
     run_of(record, "d", instant).update(verdict="failed")
 
 
-def at_most_once_handed_over(record):
+def at_most_once_cancelled(record):
     at_most_once_failed(record)
     run_of(record, "d", START + 60 * SECOND).update(verdict="cancelled", reason="drained")
-
-
-def at_most_once_cancelled_otherwise(record):
-    at_most_once_failed(record)
-    run_of(record, "d", START + 60 * SECOND).update(verdict="cancelled", reason="changed")
 
 
 def at_most_once_failed_in_calm(record):
@@ -339,8 +334,7 @@ def ended_otherwise(record):
     (at_most_once_unknown, {}),
     (at_most_once_unknown_in_calm, {"unknown": 1}),
     (at_most_once_failed, {}),
-    (at_most_once_handed_over, {}),
-    (at_most_once_cancelled_otherwise, {"lost": 1}),
+    (at_most_once_cancelled, {"lost": 1}),
     (at_most_once_failed_in_calm, {"unknown": 1}),
     (too_many_failures, {"over_budget": 1}),
     (skipped_against_the_policy, {"skipped": 1}),
