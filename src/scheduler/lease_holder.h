@@ -3,6 +3,10 @@
 // thread, a lock and a store. Where the store has one holder there is one heartbeat, at the start,
 // and the rest costs nothing.
 //
+// Builds with the CMake option CRONALLY_TEST_HOOKS trust leases for a day where the variable
+// CRONALLY_TEST_UNFENCED is set, and the PostgreSQL store then writes batches under any fence: the
+// proof's control, in which a node that was frozen must be seen to double (docs/proof.md).
+//
 // Whoever changes what is held posts the event for it under the same lock, so that the machine
 // hears of a loss and of a grant in the order in which they came about.
 #pragma once
@@ -79,6 +83,7 @@ class LeaseHolder {
  private:
   std::optional<Duration> until_next() const;
 
+  const Duration ttl_;
   store::Spine& spine_;
   const runtime::Clock& clock_;
   Inbox& inbox_;

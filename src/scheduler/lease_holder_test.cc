@@ -174,5 +174,19 @@ TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
   EXPECT_EQ(holder.sent_until({Fence{7}, {}, noon + 1h}), instant_min);
 }
 
+#ifdef CRONALLY_TEST_HOOKS
+TEST_F(Holder, TrustsALeaseThatIsOverWhereTheProofsControlAsksForIt) {
+  ::setenv("CRONALLY_TEST_UNFENCED", "1", 1);
+  LeaseHolder unfenced{NodeId{uuid_v4(1, 2)}, 5s, spine, clock, inbox};
+  ::unsetenv("CRONALLY_TEST_UNFENCED");
+  spine.answer.fence = Fence{7};
+  spine.answer.granted = {{3}};
+  unfenced.beat();
+  clock.advance(1h);
+  EXPECT_TRUE(unfenced.expired().none());
+  EXPECT_TRUE(unfenced.may_send({{3}, {7}}));
+}
+#endif
+
 }  // namespace
 }  // namespace cronally::scheduler

@@ -115,6 +115,20 @@ TEST_P(PostgresFaults, AnUnknownBatchOfAnOwnerThatLostItsShardsIsFencedInTheEnd)
   EXPECT_EQ(count("run"), 0);
 }
 
+#ifdef CRONALLY_TEST_HOOKS
+TEST_P(PostgresFaults, ABatchUnderAnOldFenceIsWrittenWhereTheProofsControlAsksForIt) {
+  auto job = create("report");
+  const auto past = fence;
+  acquire();
+  ASSERT_NE(fence, past);
+  fence = past;
+  EXPECT_EQ(commit_one(claim(job, at(1s))), ItemStatus::fenced);
+  ::setenv("CRONALLY_TEST_UNFENCED", "1", 1);
+  EXPECT_EQ(commit_one(claim(job, at(1s))), ItemStatus::done);
+  ::unsetenv("CRONALLY_TEST_UNFENCED");
+}
+#endif
+
 // ---- batches whose session ends before their commit ---------------------------------------------
 
 TEST_P(PostgresFaults, ASessionThatIsEndedWhileItWaitsIsReplacedAndTheBatchCommits) {

@@ -19,6 +19,7 @@ from processes import clean_environment, program
 
 SECOND = 1_000_000
 BULK_MAX = 1000  # items of one bulk request
+TICKS = os.sysconf("SC_CLK_TCK")  # in a second, of processor times under /proc
 
 
 def now_us():
@@ -112,7 +113,7 @@ def bare_post(url, *arguments):
 def cpu_seconds(pid):
     """Processor time of a process so far, its threads together."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 # ---- a herd: many jobs at one instant -----------------------------------------------------------

@@ -186,15 +186,16 @@ class Standby(Server):
 
 
 class Receiver:
-    """tests/support/receiver with its log, one record for each request it has read."""
+    """tests/support/receiver with its log, one record for each request it has read. With the `port`
+    of one that has stopped it comes back in its place, and goes on with its log."""
 
     host = "127.0.0.1"
 
-    def __init__(self, home, *arguments, name="receiver", program=None, environment=None):
+    def __init__(self, home, *arguments, name="receiver", program=None, environment=None, port=0):
         self.log_file = pathlib.Path(home) / f"{name}.jsonl"
         words = program if isinstance(program, list) else [program or receiver_program()]
         self.process = subprocess.Popen(
-            [*words, "--port", "0", "--log", str(self.log_file), *arguments],
+            [*words, "--port", str(port), "--log", str(self.log_file), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=clean_environment(**(environment or {})))
         line = self.process.stdout.readline()

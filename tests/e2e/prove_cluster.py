@@ -16,7 +16,7 @@ import time
 
 import proving
 from checker import instant_us
-from cluster import felt, figures
+from cluster import felt, figures, receivers
 from cluster.fault_trials import ASYNCHRONOUS, TRIALS, FAILOVER_GAP_S
 from cluster.faults import KINDS, schedule
 from cluster.trials import Results
@@ -75,14 +75,14 @@ class Proof:
             self.world_ = None
 
 
-BESIDE = ("fallen", "cuts", "clients", "odd", "probe", "took_s", "once", "before_ms", "during_ms")
+JUDGED = ("holds", "counts", "findings", "reported", "figures", "felt", "over")
 
 
 def judge_again(results):
     """Judges all folders anew, after a change of the checker."""
     trials = {trial.name: trial for trial in [*TRIALS, ASYNCHRONOUS]}
     def judge(folder, old):
-        verdict = judged(folder, {name: old[name] for name in BESIDE if name in old})
+        verdict = judged(folder, {name: old[name] for name in old if name not in JUDGED})
         trial = trials.get(folder.name)
         return trial.judged(verdict) if trial else verdict
     for name in results.ended():
@@ -295,6 +295,31 @@ def prove_controls(table, folder, given):
               doubled == 0)
 
 
+def freeze_each(stage):
+    """Each node in turn, so long that others have its shards when it wakes."""
+    for pick in range(len(stage.nodes)):
+        stage.nemesis.strike("node_frozen", 2 * stage.node_ttl_s, pick)
+        stage.wait_ready()
+        stage.wait_shared()
+        time.sleep(1)
+
+
+@possible
+def prove_fences(table, folder, given):
+    """The same trial twice: nodes that trust their leases for ever, over a store that does not look
+    at fences, must double, and the proof must see it; the product must not."""
+    for name, unfenced, words in (
+            ("control-unfenced", True, "control, leases trusted for ever and fences not checked"),
+            ("control-fenced", False, "the same with the product")):
+        setting = Setting(f"{words}: each node frozen", unfenced=unfenced, clients=False)
+        verdict = given.proof.trial(name, lambda world, folder, setting=setting: world.trial(
+            folder, setting, freeze_each))
+        counts = {kind: verdict["counts"].get(kind, 0) for kind in ("doubled", "fence_down")}
+        table.add(f"{words}, three nodes frozen in turn: doubled, fences that went down",
+                  "> 0" if unfenced else "0", f"{counts['doubled']}, {counts['fence_down']} "
+                  f"({safety(verdict)})", all(counts.values()) if unfenced else verdict["holds"])
+
+
 # ---- soak ---------------------------------------------------------------------------------------
 
 @possible
@@ -326,7 +351,9 @@ def prove_soak(table, folder, given):
 
 POINTS = {"kills": prove_kills, "handover": prove_handover, "faults": prove_faults,
           "cold": prove_cold, "leader": prove_leader, "controls": prove_controls,
-          **{name: possible(point) for name, point in figures.POINTS.items()},
+          "fences": prove_fences,
+          **{name: possible(point)
+             for name, point in {**figures.POINTS, **receivers.POINTS}.items()},
           "soak": prove_soak}
 
 

@@ -62,6 +62,15 @@ def sent_after_a_recorded_success(evidence):
     evidence.requests.append(dict(first, attempt=2, fence=9, t_us=first["t_us"] + 2_000_000))
 
 
+def sent_by_who_woke_after_it(evidence):
+    """The first attempt, when the second has succeeded under a higher fence."""
+    second = evidence.requests[7]
+    evidence.requests.append(dict(second, t_us=second["t_us"] + 2_000_000))
+    second.update(attempt=2, fence=9)
+    (run,) = [run for run in evidence.runs if run["id"] == second["run"]]
+    run["attempts"][0]["number"] = 2
+
+
 def second_run_of_an_occurrence(evidence):
     run = copy.deepcopy(evidence.runs[3])
     run["id"] = "another"
@@ -129,6 +138,7 @@ def at_most_once_repeated(evidence):
     (removed_from_the_ledger, {"unaccounted": 1, "forged": 1}),
     (doubled, {"doubled": 1}),
     (sent_after_a_recorded_success, {"doubled": 1, "repeated_beyond_bound": 1}),
+    (sent_by_who_woke_after_it, {"doubled": 1, "fence_down": 2, "repeated_beyond_bound": 1}),
     (second_run_of_an_occurrence, {"doubled": 2}),
     (shifted_by_a_second, {"lost": 1, "stray": 1, "early": 1}),
     (shifted_before_its_instant, {"early": 1}),

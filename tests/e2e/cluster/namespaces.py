@@ -191,6 +191,10 @@ class Network:
         """What `source` sends to `sink` is lost on the way; the other way goes on."""
         self._drop(sink, "-s", self.address(source))
 
+    def swallow(self, host, port):
+        """What comes in on a TCP port of a host is lost."""
+        self._drop(host, "-p", "tcp", "--dport", str(port))
+
     def partition(self, some, others):
         """Nothing passes between the hosts of the two groups, either way."""
         for one in some:

@@ -13,10 +13,12 @@ import signal
 import subprocess
 
 from cluster.proxies import CommitProxy
+from faults import hooks_program
 from processes import Receiver, Server, clean_environment, cronally_program, receiver_program
 
 PORT = 8787
 SLOW_READER = pathlib.Path(__file__).resolve().parent / "slow_reader.py"
+BAD_RECEIVER = SLOW_READER.with_name("bad_receiver.py")
 
 
 class Node(Server):
@@ -44,9 +46,10 @@ def new_secrets():
 
 
 class ClusterNode(Node):
-    """A node of a cluster. With `proxied` a CommitProxy stands between it and the databases."""
+    """A node of a cluster. With `proxied` a CommitProxy stands between it and the databases. One
+    that is `unfenced` trusts its leases whatever happens, and so does its store (the hooks build)."""
 
-    def __init__(self, network, host, folder, databases, ttl_s, proxied=False):
+    def __init__(self, network, host, folder, databases, ttl_s, proxied=False, unfenced=False):
         self.network = network
         self.targets = [f"{one.address}:5432" for one in databases.hosts.values()]
         self.proxied = proxied
@@ -56,7 +59,9 @@ class ClusterNode(Node):
         addresses = CommitProxy.addresses_of(self.targets) if proxied else None
         super().__init__(network, host, folder / host, "--lease-ttl", f"{ttl_s:g}s",
                          "--log-level", "info", "--log-format", "json",
-                         database=databases.url(addresses))
+                         database=databases.url(addresses),
+                         program=hooks_program() if unfenced else None,
+                         environment={"CRONALLY_TEST_UNFENCED": "1"} if unfenced else None)
 
     def spawn(self):
         self.note_end()
@@ -108,15 +113,30 @@ class HostReceiver(Receiver):
                          program=network.command(host, program or receiver_program()))
 
 
-class SlowReader(Receiver):
-    """slow_reader.py on a host."""
+class ScriptReceiver(Receiver):
+    """A receiver in Python on a host."""
 
-    def __init__(self, network, host, home, name="slow"):
+    def __init__(self, network, host, home, script, *arguments, name):
         self.host = network.address(host)
         self.log_file = pathlib.Path(home) / f"{name}.jsonl"
         self.process = subprocess.Popen(
-            network.command(host, "/usr/bin/python3", SLOW_READER, "--address", self.host, "--log",
-                            self.log_file),
+            network.command(host, "/usr/bin/python3", script, "--address", self.host, "--log",
+                            self.log_file, *arguments),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=clean_environment())
         self.port = int(self.process.stdout.readline())
+
+
+class SlowReader(ScriptReceiver):
+    """slow_reader.py on a host."""
+
+    def __init__(self, network, host, home, name="slow"):
+        super().__init__(network, host, home, SLOW_READER, name=name)
+
+
+class BadReceiver(ScriptReceiver):
+    """bad_receiver.py on a host."""
+
+    def __init__(self, network, host, home, mode, *arguments):
+        super().__init__(network, host, home, BAD_RECEIVER, "--mode", mode, *arguments,
+                         name=f"bad-{mode}")

@@ -7,14 +7,16 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 
+import load
 from checker import instant_text
 from client import Client
 from cluster.databases import USER, postgresql_programs
 from cluster.namespaces import NAME
 from cluster.nodes import new_secrets
 from faults import need_program, need_root
-from processes import Server, clean_environment, wait_until
+from processes import Receiver, Server, clean_environment, wait_until
 
 
 def free_port():
@@ -73,6 +75,20 @@ class OnePostgres:
     def url(self):
         return f"postgresql://cronally@127.0.0.1:{self.port}/cronally?sslmode=disable"
 
+    def cpu_seconds(self):
+        """Processor time of all its processes so far, of those that have ended too."""
+        ticks = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rsplit(")", 1)[1].split()
+            except OSError:  # ended meanwhile
+                continue
+            if stat.parent.name == str(self.process.pid):
+                ticks += sum(map(int, fields[11:15]))  # and those of its children that have ended
+            elif fields[1] == str(self.process.pid):
+                ticks += sum(map(int, fields[11:13]))
+        return ticks / load.TICKS
+
     def close(self):
         self.process.terminate()
         try:
@@ -124,3 +140,19 @@ def spread(receiver, jobs, path, base):
     return [{"name": f"{path} {number}", "schedule": "@every 1s",
              "anchor": instant_text(base + number * 1_000_000 // jobs),
              "target": {"type": "http", "url": receiver.url(path)}} for number in range(jobs)]
+
+
+def with_nodes(count, work):
+    """work(nodes, receiver, folder) on one PostgreSQL."""
+    postgres = OnePostgres()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            nodes = Nodes(postgres, folder, count)
+            receiver = Receiver(folder)
+            try:
+                return work(nodes, receiver, pathlib.Path(folder))
+            finally:
+                receiver.stop()
+                nodes.close()
+    finally:
+        postgres.close()

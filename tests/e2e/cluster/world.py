@@ -47,6 +47,7 @@ class Setting:
     strict: bool = False       # synchronous_mode_strict
     proxied: bool = False      # a CommitProxy before each node
     half_sent: bool = False    # a job whose receiver reads slowly
+    unfenced: bool = False     # the control: nodes and store heed no lease (the hooks build)
     probes: bool = False       # somebody waits long for the API's answers
     bodies: object = None      # bodies(receiver): other jobs than the standard load's
     clients: bool = True
@@ -108,7 +109,7 @@ class Stage(Scene):
         self.folder = folder
         self.nemesis = Nemesis(self, folder / "faults.jsonl")
         self.nodes = {host: ClusterNode(self.network, host, folder, self.databases, setting.ttl_s,
-                                        setting.proxied) for host in setting.nodes}
+                                        setting.proxied, setting.unfenced) for host in setting.nodes}
         self.proxies = dict(self.nodes) if setting.proxied else {}
         self.receiver = self.slow = self.clients = self.probe = None
         self.recording = Recording(folder, WINDOW_US, CLIENT_ANSWER_MAX_S)
