@@ -16,7 +16,7 @@ import time
 
 import proving
 from checker import instant_us
-from cluster import felt, figures, receivers
+from cluster import felt, figures, receivers, upgrade
 from cluster.fault_trials import ASYNCHRONOUS, TRIALS, FAILOVER_GAP_S
 from cluster.faults import KINDS, schedule
 from cluster.trials import Results
@@ -353,7 +353,8 @@ POINTS = {"kills": prove_kills, "handover": prove_handover, "faults": prove_faul
           "cold": prove_cold, "leader": prove_leader, "controls": prove_controls,
           "fences": prove_fences,
           **{name: possible(point)
-             for name, point in {**figures.POINTS, **receivers.POINTS}.items()},
+             for name, point in {**upgrade.POINTS, **figures.POINTS,
+                                 **receivers.POINTS}.items()},
           "soak": prove_soak}
 
 
