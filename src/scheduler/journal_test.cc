@@ -209,7 +209,7 @@ class JournaledBatch : public Memory {
     notes.durable = durable;
     auto both = std::make_shared<JournaledCommit>(
         *journal, std::move(notes),
-        [this](core::BatchFate fate) { told.set_value(std::move(fate)); });
+        [this](core::BatchFate was) { told.set_value(std::move(was)); });
     both->begin();
     return both;
   }
