@@ -48,6 +48,7 @@ class Checks {
   void check_owed(const JobRecord& record, const DefinitionSpan& span);
   void check_unowed(const JobRecord& record, const RunRecord& run);
   void check_nothing_stuck();
+  void check_nothing_lost();
 
   // check_lateness.cc
   void check_lateness();
@@ -56,6 +57,7 @@ class Checks {
   struct Left {
     int node = 0;
     Instant until;
+    int server = 0;  // which the store may have forgotten since
   };
 
   World& world_;
