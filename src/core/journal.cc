@@ -306,17 +306,26 @@ void JournalReplay::add(std::string_view bytes) {
   }
 }
 
-void JournalReplay::on(JournalMark&& record) { mark_ = record; }
+// Cursors of before the store forgot are not its own.
+void JournalReplay::on(JournalMark&& record) {
+  if (record.generation != mark_.generation) cursors_.clear();
+  mark_ = record;
+}
 
 void JournalReplay::on(JournalRun&& record) {
   auto [found, fresh] = runs_.try_emplace(record.run.id);
   RememberedRun& known = found->second;
   if (record.job != JobId{}) known.job = record.job;
   if (fresh) of_job_[known.job].push_back(record.run.id);
-  known.node = mark_.node;
-  known.run = std::move(record.run);
-  known.verdict = record.verdict;
-  known.reason = record.reason;
+  // An attempt may end after its run was put back, under another number, and taken over by this
+  // very node: how that one stands is not undone by it.
+  const bool late = !fresh && record.attempt && record.run.fence < known.run.fence;
+  if (!late) {
+    known.node = mark_.node;
+    known.run = std::move(record.run);
+    known.verdict = record.verdict;
+    known.reason = record.reason;
+  }
   if (!record.attempt) return;
   std::erase_if(known.attempts,
                 [&](const auto& attempt) { return attempt.number == record.attempt->number; });
@@ -364,7 +373,7 @@ std::int64_t judge_memory(const ServerMark& stored, const ServerMark& now, std::
     rise = now.timeline - stored.timeline;
   }
   if (known > generation) rise = std::max(rise, known - generation + untold);
-  if (behind && rise == 0) rise = untold;
+  if (behind && known == generation && rise == 0) rise = untold;
   return rise;
 }
 

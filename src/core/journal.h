@@ -106,7 +106,8 @@ class JournalReplay {
 
   const JournalMark& mark() const { return mark_; }  // the newest
   const std::map<RunId, RememberedRun>& runs() const { return runs_; }
-  const std::map<ShardNo, Instant>& cursors() const { return cursors_; }  // the newest
+  // The newest, of the mark's generation.
+  const std::map<ShardNo, Instant>& cursors() const { return cursors_; }
   // Places at which something other than whole blocks stood, but for a torn end.
   std::size_t damaged() const { return damaged_; }
 
@@ -146,7 +147,8 @@ struct ServerMark {
 //   stored, now  the server as the database last noted it, and as it is
 //   generation   the database's
 //   known        the node's, 0 where it knows none
-//   behind       a cursor of the database is behind what the node knows
+//   behind       a cursor of the database is behind what the node knows; of an older generation
+//                that is no news: another node told it, and this one has not heard yet
 //
 // Examples: a standby was promoted once: 1. Old files were put back: 256, as whenever it cannot be
 // told how often that happened. The node knows 9 and the database says 4: 5 + 256.

@@ -131,12 +131,14 @@ JobId JournalNotes::id_of(ShardNo shard, JobNo job) const {
 BatchNotes JournalNotes::of(const Planner& planner, const Batch& batch) const {
   BatchNotes notes{.fences = batch.fences};
   notes.first.reserve(batch.items.size());
-  const auto note_run = [&](const auto& item) {
+  const auto note_run = [&](std::size_t place, const auto& item) {
     const OpenRun* run = planner.run(item.run);
     if (!run) return;
     Standing then = after(item, *run, batch.fences.of(item.shard));
     then.record.job = id_of(item.shard, run->job);
     notes.durable |= then.durable;
+    // What became of an attempt is so, whoever has the run by then.
+    if (!then.record.attempt) notes.before.emplace_back(place, JournalRun{then.record.job, *run});
     notes.first.emplace_back(std::move(then.record));
   };
   for (std::size_t place = 0; place < batch.items.size(); ++place) {
@@ -160,7 +162,7 @@ BatchNotes JournalNotes::of(const Planner& planner, const Batch& batch) const {
     } else {
       std::visit(
           [&](const auto& one) {
-            if constexpr (requires { one.run; }) note_run(one);
+            if constexpr (requires { one.run; }) note_run(place, one);
           },
           item);
     }
@@ -175,6 +177,14 @@ BatchFollows following(const BatchNotes& notes, const BatchCommitted& committed)
   for (const auto& [place, claim] : notes.claims) {
     if (status(place) == ItemStatus::early) held_back.note(claim);
     if (status(place) != ItemStatus::done) follows.records.emplace_back(JournalVoid{claim.id});
+  }
+  for (const auto& [place, run] : notes.before) {
+    if (status(place) == ItemStatus::done) continue;
+    if (run.run.state == RunState::requested) {
+      follows.records.emplace_back(JournalVoid{run.run.id});
+    } else {
+      follows.records.emplace_back(run);
+    }
   }
   for (const auto& [place, replan] : notes.replans) {
     if (status(place) == ItemStatus::done) follows.records.emplace_back(replan);

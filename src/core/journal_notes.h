@@ -24,13 +24,14 @@ struct BatchNotes {
   bool durable = false;  // an item lets something be sent
   // With the place of each item in the batch.
   std::vector<std::pair<std::size_t, Claim>> claims;
+  std::vector<std::pair<std::size_t, JournalRun>> before;  // how runs stood that an item names
   std::vector<std::pair<std::size_t, JournalReplan>> replans;
   std::vector<std::pair<std::size_t, Advance>> advances;
   Fences fences;
 };
 
-// What follows from the batch's outcomes: claims that were not made, replans that were. `cursors`:
-// as they are now, at least.
+// What follows from the batch's outcomes: claims that were not made, runs that are as before,
+// replans that were made. `cursors`: as they are now, at least.
 struct BatchFollows {
   std::vector<JournalRecord> records;
   std::vector<std::pair<Lease, Instant>> cursors;  // and the fence each was moved under

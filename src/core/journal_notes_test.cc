@@ -120,6 +120,51 @@ TEST_F(Noting, ATakeoverIsWrittenAsItWillStand) {
   EXPECT_EQ(run_of(raised).job, job_id);
 }
 
+// Another node has it, or the database forgot it: nothing that was only intended is put back.
+TEST_F(Noting, WhatDidNotTakeEffectIsTakenBack) {
+  const OpenRun run = held(21);
+  const auto replayed = [&](const Item& item, ItemStatus status) {
+    const auto noted = of({item});
+    JournalReplay replay;
+    replay.add(journal_block(noted.first));
+    replay.add(journal_block(following(noted, {.outcomes = {{status, {}}}, .at = start}).records));
+    return replay.runs().at(run.id).run;
+  };
+  const End end{run.no, shard, Verdict::failed, Reason::expired};
+  const Takeover takeover{run.no, shard, 2, true};
+  EXPECT_EQ(replayed(end, ItemStatus::done).state, RunState::ended);
+  EXPECT_EQ(replayed(takeover, ItemStatus::done).attempt, 3);
+  for (const auto status : {ItemStatus::gone, ItemStatus::fenced}) {
+    EXPECT_EQ(replayed(end, status).state, RunState::claimed);
+    EXPECT_EQ(replayed(takeover, status).attempt, 2);
+    EXPECT_EQ(replayed(takeover, status).fence, run.fence);
+    EXPECT_EQ(replayed(Begin{run.no, shard, 2}, status).state, RunState::claimed);
+  }
+  Outcome outcome{.run = run.no, .shard = shard, .fence = Fence{5}, .attempt = 2};
+  outcome.next = Outcome::End{Verdict::succeeded, Reason::none};
+  EXPECT_EQ(replayed(outcome, ItemStatus::gone).state, RunState::ended)
+      << "what became of an attempt is so";
+}
+
+TEST_F(Noting, ARequestThatIsNotAcceptedIsNoRunOfThisNode) {
+  OpenRun asked{.no = {31},
+                .id = {uuid_v7(start, 2, 2)},
+                .job = job_no,
+                .shard = shard,
+                .kind = RunKind::manual,
+                .state = RunState::requested,
+                .due = start,
+                .send_at = start};
+  step(ChangesRead{.requested = {asked}});
+  const auto noted = of({Accept{asked.no, shard}});
+  JournalReplay replay;
+  replay.add(journal_block(noted.first));
+  EXPECT_THAT(replay.runs(), SizeIs(1));
+  replay.add(
+      journal_block(following(noted, {.outcomes = {{ItemStatus::gone, {}}}, .at = start}).records));
+  EXPECT_THAT(replay.runs(), IsEmpty());
+}
+
 TEST_F(Noting, WhatLetsNothingBeSentNeedNotBeDurable) {
   const OpenRun run = held(21);
   EXPECT_TRUE(of({Begin{run.no, shard, 2}}).durable);

@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include "base/uuid.h"
+#include "core/journal_memory.h"
 #include "core/journal_notes.h"
 
 namespace cronally::core {
@@ -172,6 +173,14 @@ TEST(Journal, ContinuesFromFileToFile) {
   EXPECT_EQ(replayed.runs().at(run_id(1)).run.state, RunState::ended);
 }
 
+TEST(Journal, KnowsCursorsOfTheGenerationItIsWrittenForAlone) {
+  const JournalCursors cursors{{{{1}, noon}}};
+  const std::string before = journal_block({JournalMark{node, 9}, cursors});
+  EXPECT_THAT(replay(before + journal_block({JournalMark{node, 9}})).cursors(), SizeIs(1));
+  EXPECT_THAT(replay(before + journal_block({JournalMark{node, 10}})).cursors(), IsEmpty())
+      << "the database forgot them, and is not behind because of that";
+}
+
 // ---- what a run came to -------------------------------------------------------------------------
 
 TEST(Journal, KnowsARunAsItStoodLast) {
@@ -183,6 +192,21 @@ TEST(Journal, KnowsARunAsItStoodLast) {
   const RememberedRun& known = replayed.runs().at(run_id(1));
   EXPECT_EQ(known.run.attempt, 2);
   EXPECT_EQ(known.verdict, Verdict::succeeded);
+  EXPECT_THAT(known.attempts, SizeIs(2));
+}
+
+TEST(Journal, TakesAnAttemptThatEndsAfterItsRunWasTakenOverForNoMore) {
+  JournalRun again = claimed(1);
+  again.run.state = RunState::begun;
+  again.run.attempt = 2;
+  again.run.send_at = noon + 9s;
+  again.attempt = JournalAttempt{.number = 1, .ended_at = noon};
+  JournalRun taken = ended(1, 2);
+  taken.run.fence = {again.run.fence.value + 1};
+  const auto replayed = replay(journal_block({claimed(1), taken, again}));
+  const RememberedRun& known = replayed.runs().at(run_id(1));
+  EXPECT_EQ(known.verdict, Verdict::succeeded);
+  EXPECT_EQ(known.run.fence, taken.run.fence);
   EXPECT_THAT(known.attempts, SizeIs(2));
 }
 
@@ -255,6 +279,7 @@ TEST(Memory, IsJudgedByServerGenerationAndCursors) {
       {"a timeline that fell", {1, 3}, {1, 2}, 5, 5, false, 256},
       {"another cluster", {1, 3}, {2, 3}, 5, 5, false, 256},
       {"old files put back", {1, 3}, {1, 3}, 5, 5, true, 256},
+      {"cursors of before it, of a node that has not heard", {1, 4}, {1, 4}, 6, 5, true, 0},
       {"a promotion that lost something", {1, 3}, {1, 4}, 5, 5, true, 1},
       {"a backup from before the last time", {1, 3}, {1, 3}, 5, 6, false, 257},
       {"the same, promoted", {1, 3}, {1, 4}, 5, 6, true, 257},
@@ -275,6 +300,71 @@ TEST(Memory, MakesItQuietForAsLongAsALeaseIsTrusted) {
       << "a node whose leases last longer";
   EXPECT_EQ(quiet_until(five, 5s, true, noon + 4s), noon + 9s) << "one that still puts back";
   EXPECT_EQ(quiet_until(five, 5s, true, noon + 59s), noon + quiet_max);
+}
+
+// ---- what a node knows of it --------------------------------------------------------------------
+
+using Heard = JournalMemory::Heard;
+
+TEST(JournalMemory, PutsBackWhatAnotherGenerationForgot) {
+  JournalMemory memory(node);
+  EXPECT_EQ(memory.heard({.at = noon}), Heard::nothing) << "of a store that never forgets";
+  EXPECT_EQ(memory.heard({.at = noon, .generation = 9}), Heard::first);
+  EXPECT_FALSE(memory.putting_back());
+  EXPECT_EQ(memory.mark(), (JournalMark{node, 9}));
+  EXPECT_EQ(memory.heard({.at = noon, .generation = 10, .quiet_until = noon + 5s}), Heard::forgot);
+  EXPECT_EQ(memory.heard({.at = noon, .generation = 10, .quiet_until = noon + 6s}), Heard::nothing);
+  EXPECT_TRUE(memory.putting_back());
+  EXPECT_TRUE(memory.quiet());
+  EXPECT_EQ(memory.quiet_until(), noon + 6s);
+  EXPECT_EQ(memory.mark().generation, 9) << "what is in the journal is not put back";
+  EXPECT_EQ(memory.heard({.at = noon + 6s, .generation = 11}), Heard::forgot);
+  EXPECT_FALSE(memory.put_back(10)) << "it forgot again";
+  EXPECT_TRUE(memory.putting_back());
+  EXPECT_TRUE(memory.put_back(11));
+  EXPECT_FALSE(memory.putting_back());
+  EXPECT_FALSE(memory.quiet());
+  EXPECT_EQ(memory.mark().generation, 11);
+}
+
+TEST(JournalMemory, GoesOnFromWhatTheProcessBeforeWrote) {
+  JournalMemory memory(node);
+  memory.start(replay(journal_block({JournalMark{node, 9}, JournalCursors{{{{1}, noon}}}})));
+  Heartbeat said;
+  memory.tell(said);
+  EXPECT_EQ(said.generation, 9);
+  EXPECT_THAT(said.cursors, ElementsAre(std::pair(ShardNo{1}, noon)));
+  EXPECT_FALSE(said.putting_back);
+  EXPECT_EQ(memory.heard({.at = noon, .generation = 10}), Heard::forgot);
+  memory.tell(said);
+  EXPECT_TRUE(said.putting_back);
+  EXPECT_THAT(said.cursors, IsEmpty());
+}
+
+TEST(JournalMemory, TakesNoCursorOfAGenerationThatIsOver) {
+  JournalMemory memory(node);
+  (void)memory.heard({.at = noon, .generation = 9});
+  const auto under = [](std::int64_t generation) {
+    return Lease{{1}, {generation << generation_shift}};
+  };
+  EXPECT_THAT(memory.moved({{under(9), noon}}).shards, SizeIs(1));
+  EXPECT_THAT(memory.moved({{under(8), noon + 1s}}).shards, IsEmpty());
+  EXPECT_THAT(memory.moved({{under(9), noon - 1s}}).shards,
+              ElementsAre(std::pair(ShardNo{1}, noon)))
+      << "never back";
+}
+
+TEST(JournalRest, IsWhatIsNewAndWhatMovedOn) {
+  JournalReplay journal = replay(journal_block({claimed(1), claimed(2)}));
+  JournalRest rest;
+  EXPECT_THAT(rest.take(journal), SizeIs(2));
+  EXPECT_THAT(rest.take(journal), IsEmpty());
+  journal.add(journal_block({ended(2), claimed(3)}));
+  const auto moved = rest.take(journal);
+  ASSERT_THAT(moved, SizeIs(2));
+  EXPECT_EQ(moved[0]->run.id, run_id(2));
+  EXPECT_EQ(moved[0]->run.state, RunState::ended);
+  EXPECT_EQ(moved[1]->run.id, run_id(3));
 }
 
 TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {

@@ -23,9 +23,6 @@ constexpr std::size_t runs_per_portion = 2'000;
 // While it is quiet, requests may end that were out when the database forgot them: they are looked
 // for so often.
 constexpr Duration look_every = 500ms;
-// Cursors are written so often at most: what they serve, a start on a database whose files were put
-// back, needs no newer ones.
-constexpr Duration cursors_every = 1s;
 
 // Of each kind of result so many runs are logged one by one.
 constexpr std::size_t lines_max = 100;
@@ -41,13 +38,13 @@ std::size_t count_of(const std::map<core::PutBack, std::size_t>& tally, core::Pu
 }  // namespace
 
 Journal::Journal(NodeId node, runtime::AppendLogOptions log, const Parts& parts)
-    : node_(node),
-      parts_(parts),
+    : parts_(parts),
       log_(std::move(log), parts.clock),
       forgot_(&parts.metrics.counter(metric::database_forgot_total)),
       failures_(&parts.metrics.counter(metric::journal_failures_total)),
       syncs_(&parts.metrics.histogram(metric::journal_sync)),
-      bytes_(&parts.metrics.gauge(metric::journal_bytes)) {
+      bytes_(&parts.metrics.gauge(metric::journal_bytes)),
+      memory_(node) {
   for (std::size_t i = 0; i < put_back_names.size(); ++i) {
     put_back_[static_cast<core::PutBack>(i)] =
         &parts.metrics.counter(metric::put_back_total, {{"result", put_back_names[i]}});
@@ -76,11 +73,10 @@ Result<void> Journal::open() {
                  {{"places", before->damaged()}});
   }
   std::lock_guard lock(mutex_);
-  generation_ = written_for_ = before->mark().generation;
-  cursors_ = before->cursors();
+  memory_.start(*before);
   // Until it is known that the database has forgotten nothing, nothing of it is removed.
   log_.keep_all(!before->runs().empty());
-  log_.set_head(core::journal_block({core::JournalMark{node_, written_for_}}));
+  log_.set_head(core::journal_block({memory_.mark()}));
   return {};
 }
 
@@ -106,18 +102,10 @@ void Journal::record(std::vector<core::JournalRecord> first, bool durable,
 }
 
 void Journal::follow(core::BatchFollows follows) {
-  const SteadyInstant now = parts_.clock.steady();
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [lease, cursor] : follows.cursors) {
-      if (core::generation_of(lease.fence) != generation_) continue;  // told before it forgot
-      Instant& known = cursors_[lease.shard];
-      known = std::max(known, cursor);
-    }
-    if (!follows.cursors.empty() && now - cursors_written_ >= cursors_every) {
-      cursors_written_ = now;
-      follows.records.emplace_back(core::JournalCursors{{cursors_.begin(), cursors_.end()}});
-    }
+    auto moved = memory_.moved(follows.cursors);
+    if (!moved.shards.empty()) follows.records.emplace_back(std::move(moved));
   }
   if (follows.records.empty()) return;
   auto made = std::make_shared<std::vector<core::JournalRecord>>(std::move(follows.records));
@@ -128,24 +116,17 @@ void Journal::follow(core::BatchFollows follows) {
 
 void Journal::tell(core::Heartbeat& said) const {
   std::lock_guard lock(mutex_);
-  said.generation = generation_;
-  said.cursors.assign(cursors_.begin(), cursors_.end());
-  said.putting_back = written_for_ != generation_;
+  memory_.tell(said);
 }
 
 void Journal::heard(const core::HeartbeatAnswer& answer) {
-  if (answer.generation == 0) return;
+  using Heard = core::JournalMemory::Heard;
   std::unique_lock lock(mutex_);
-  heard_at_ = answer.at;
-  quiet_until_ = answer.quiet_until;
-  if (answer.generation == generation_) {
-    if (written_for_ == generation_) log_.keep_all(false);
-    return;
-  }
-  const std::int64_t before = std::exchange(generation_, answer.generation);
-  cursors_.clear();
-  if (before == 0) {  // the first word of it: there is nothing to compare
-    begin_memory(generation_);
+  const std::int64_t before = memory_.generation();
+  const Heard news = memory_.heard(answer);
+  if (news == Heard::first) write_mark();
+  if (news != Heard::forgot) {
+    if (answer.generation != 0 && !memory_.putting_back()) log_.keep_all(false);
     return;
   }
   lock.unlock();
@@ -160,10 +141,9 @@ void Journal::heard(const core::HeartbeatAnswer& answer) {
   changed_.notify_all();
 }
 
-// Under the lock: from here on what is written belongs to this generation.
-void Journal::begin_memory(std::int64_t generation) {
-  written_for_ = generation;
-  const std::string head = core::journal_block({core::JournalMark{node_, generation}});
+// Under the lock: from here on what is written belongs to the generation of the mark.
+void Journal::write_mark() {
+  const std::string head = core::journal_block({memory_.mark()});
   log_.set_head(head);
   log_.append([head] { return head; }, {});
 }
@@ -175,28 +155,28 @@ void Journal::run_memory(const std::stop_token& stop) {
     std::int64_t generation = 0;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [this] { return written_for_ != generation_; });
+      changed_.wait(lock, stop, [this] { return memory_.putting_back(); });
       if (stop.stop_requested()) return;
-      generation = generation_;
+      generation = memory_.generation();
     }
-    std::map<RunId, Stand> done;
+    core::JournalRest rest;
     Tally tally;
     post_quiet();
-    put_back_rest(done, tally);
+    put_back_rest(rest, tally);
     {
       std::lock_guard lock(mutex_);
-      if (generation_ != generation) continue;  // once more, from the beginning
-      begin_memory(generation);
+      if (!memory_.put_back(generation)) continue;  // once more, from the beginning
+      write_mark();
     }
     settled(tally);
     // Requests that were out are told as they end.
     Tally late;
     while (!stop.stop_requested()) {
-      if (std::lock_guard lock(mutex_); heard_at_ >= quiet_until_ || generation_ != generation) {
+      if (std::lock_guard lock(mutex_); !memory_.quiet() || memory_.generation() != generation) {
         break;
       }
       if (!runtime::wait_or_stop(stop, look_every)) return;
-      put_back_rest(done, late);
+      put_back_rest(rest, late);
     }
     log_.keep_all(false);
     parts_.health.ok("journal");
@@ -211,24 +191,21 @@ void Journal::sync() {
   waited.wait();
 }
 
-// Puts back what is in the journal and not in `done`, as it stands now.
-void Journal::put_back_rest(std::map<RunId, Stand>& done, Tally& tally) {
+void Journal::put_back_rest(core::JournalRest& rest, Tally& tally) {
   sync();
   const auto replayed = replay();
   if (!replayed) throw Unavailable(replayed.error().message);
   std::vector<core::RememberedRun> portion;
-  for (const auto& [id, known] : replayed->runs()) {
-    const Stand stand{known.run.attempt, known.run.state};
-    const auto [found, fresh] = done.try_emplace(id, stand);
-    if (!fresh && std::exchange(found->second, stand) == stand) continue;
-    portion.push_back(known);
+  for (const core::RememberedRun* known : rest.take(*replayed)) {
+    portion.push_back(*known);
     if (portion.size() < runs_per_portion) continue;
-    put_back(std::exchange(portion, {}), tally);
+    put_back(portion, tally);
+    portion.clear();
   }
-  if (!portion.empty()) put_back(std::move(portion), tally);
+  if (!portion.empty()) put_back(portion, tally);
 }
 
-void Journal::put_back(std::vector<core::RememberedRun>&& portion, Tally& tally) {
+void Journal::put_back(const std::vector<core::RememberedRun>& portion, Tally& tally) {
   const auto outcomes = parts_.spine.reassert(portion);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const core::PutBack what = outcomes[i];
@@ -273,7 +250,7 @@ void Journal::post_quiet() {
   parts_.health.failing("journal",
                         "the database has forgotten what was committed last; nothing is claimed "
                         "until the nodes have put back what they remember",
-                        quiet_until_);
+                        memory_.quiet_until());
 }
 
 }  // namespace cronally::scheduler

@@ -1,6 +1,6 @@
 // The node's journal: records of its batches go into a log beside the commits, and come out of it
-// when the database has forgotten (docs/design/journal.md). What is written and what is put back is
-// decided in core/journal and core/journal_notes; here it gets a file, threads and a store.
+// when the database has forgotten (docs/design/journal.md). What is written, when it is put back
+// and what of it is decided in core/journal*; here it gets a file, threads and a store.
 //
 // Two loops, run by whoever owns this:
 //   run_log     writes and syncs
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/journal.h"
+#include "core/journal_memory.h"
 #include "core/journal_notes.h"
 #include "core/lease.h"
 #include "runtime/append_log.h"
@@ -68,18 +69,15 @@ class Journal {
 
  private:
   using Tally = std::map<core::PutBack, std::size_t>;
-  // How far a run was put back: what comes later of it is put back as well.
-  using Stand = std::pair<std::int32_t, core::RunState>;
 
-  void begin_memory(std::int64_t generation);
+  void write_mark();
   Result<core::JournalReplay> replay() const;
   void sync();
-  void put_back_rest(std::map<RunId, Stand>& done, Tally& tally);
-  void put_back(std::vector<core::RememberedRun>&& portion, Tally& tally);
+  void put_back_rest(core::JournalRest& rest, Tally& tally);
+  void put_back(const std::vector<core::RememberedRun>& portion, Tally& tally);
   void settled(const Tally& tally);
   void post_quiet();
 
-  const NodeId node_;
   const Parts parts_;
   runtime::AppendLog log_;
   std::map<core::PutBack, runtime::Counter*> put_back_;
@@ -90,13 +88,7 @@ class Journal {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::int64_t generation_ = 0;   // of the store, as last heard
-  std::int64_t written_for_ = 0;  // the one that the journal was written under: it is put back
-                                  // when the store's is another one
-  Instant quiet_until_{};
-  Instant heard_at_{};  // by the store's clock
-  std::map<ShardNo, Instant> cursors_;
-  SteadyInstant cursors_written_{};
+  core::JournalMemory memory_;
 };
 
 }  // namespace cronally::scheduler

@@ -167,6 +167,17 @@ TEST_F(Memory, OutlivesItsProcess) {
   EXPECT_TRUE(eventually([&] { return put_back() == 1; }));
 }
 
+// Older files in place are noticed by it alone.
+TEST_F(Memory, KnowsTheNewestCursorAfterAStart) {
+  start();
+  hear(generation);
+  journal->follow({.records = {}, .cursors = {{{ShardNo{5}, fence}, noon}}});
+  journal->follow({.records = {}, .cursors = {{{ShardNo{5}, fence}, noon + 1s}}});
+  stop();
+  start();
+  EXPECT_THAT(told().cursors, ElementsAre(std::pair(ShardNo{5}, noon + 1s)));
+}
+
 TEST_F(Memory, IsPutBackByTheNextProcessWhereTheFirstDidNotCome) {
   start();
   hear(generation);

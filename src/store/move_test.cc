@@ -413,6 +413,44 @@ TEST_P(Move, WhatIsGivenNextGoesOnBehindWhatWasGiven) {
   EXPECT_GT(std::get<std::vector<core::Job>>(*more).at(0).no.value, 6);
 }
 
+// The file was moved once, served there, and taken back: of what was sent meanwhile the journals of
+// the nodes know alone.
+TEST_P(Move, WhatIsInAJournalOfADatabaseBeforeIsPutBackFirst) {
+  constexpr std::int64_t before = 5000;  // above all that the day gives
+  job = create("report");
+  source().close();
+  store::write_moved_mark(source().file(), {.move = uuid_v4(61, 61)}, before);
+  store::clear_moved_mark(source().file());
+  set_target_clock(at(1min));
+  const auto moved = move();
+  ASSERT_TRUE(moved) << moved.error().message;
+  EXPECT_GT(moved->generation, before) << "so that a node of then sees that it is another";
+  world->clock().advance(1min);
+  open_target();
+  const NodeId other{uuid_v4(1, 9)};
+  const auto beat = [&](std::int64_t generation) {
+    return target->spine().heartbeat({.node = other, .generation = generation});
+  };
+  const auto told = beat(before);
+  EXPECT_EQ(told.generation, moved->generation);
+  EXPECT_THAT(told.granted, IsEmpty());
+  const core::RememberedRun sent{.node = other,
+                                 .job = job.id,
+                                 .run = {.id = RunId{uuid_v7(at(9s), 1, 1)},
+                                         .shard = job.shard,
+                                         .revision = job.revision,
+                                         .scheduled_at = at(9s),
+                                         .due = at(9s),
+                                         .fence = {before << core::generation_shift},
+                                         .send_at = at(9s)}};
+  EXPECT_THAT(target->spine().reassert({sent}), ElementsAre(core::PutBack::inserted));
+  EXPECT_THAT(beat(told.generation).granted, SizeIs(shard_count));
+  const auto open = target->spine().read_open_runs(
+      ShardSet{}.set(static_cast<std::size_t>(job.shard.value)), Instant::max(), 9);
+  ASSERT_THAT(open, SizeIs(1));
+  EXPECT_EQ(open[0].id, sent.run.id);
+}
+
 TEST_P(Move, ACursorOfChangesHasExpired) {
   fill();
   const auto cursor = database().ledger().run_changes(world->account(), {}, {})->next_cursor;

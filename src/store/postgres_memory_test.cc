@@ -2,12 +2,10 @@
 // remember is put back (docs/design/journal.md).
 #include "core/journal.h"
 #include "tests/conformance/postgres_world.h"
-#include "tests/conformance/store_fixture.h"
+#include "tests/conformance/spine_memory.h"
 
 namespace cronally::conformance {
 namespace {
-
-using core::PutBack;
 
 StoreFactory server() {
   return {"Server", []() -> std::unique_ptr<World> {
@@ -68,10 +66,39 @@ TEST_P(Forgetting, IsFoundByACursorThatANodeKnows) {
   auto job = create("report");
   commit({core::Advance{job.shard, at(1s), 0}});
   const auto generation = core::generation_of(fence);
-  EXPECT_THAT(beat({.holds = held(), .cursors = {{job.shard, at(1s)}}}).kept, SizeIs(shard_count));
-  const auto answer = beat({.holds = held(), .cursors = {{job.shard, at(1s) + 1us}}});
+  const auto knows = [&](Instant cursor) {
+    return beat({.holds = held(), .generation = generation, .cursors = {{job.shard, cursor}}});
+  };
+  EXPECT_THAT(knows(at(1s)).kept, SizeIs(shard_count));
+  const auto answer = knows(at(1s) + 1us);
   EXPECT_EQ(answer.generation, generation + 256);
   EXPECT_THAT(answer.kept, IsEmpty());
+}
+
+TEST_P(Forgetting, IsToldOnceByNodesThatKnowWhatIsForgotten) {
+  auto job = create("report");
+  const auto generation = core::generation_of(fence);
+  promote();
+  const auto knows = [&] {
+    return beat({.holds = held(), .generation = generation, .cursors = {{job.shard, at(1h)}}});
+  };
+  EXPECT_EQ(knows().generation, generation + 1);
+  world->clock().advance(1s);
+  const auto again = knows();  // another one's, which was under way
+  EXPECT_EQ(again.generation, generation + 1);
+  EXPECT_EQ(again.quiet_until, now() - 1s + core::quiet_min);
+}
+
+// Its own run, of its own fence: the owner would send it under the number that it sent already.
+TEST_P(Forgetting, TellsNobodyOfOpenRunsWhileItIsQuiet) {
+  auto job = create("report");
+  claimed(job, at(-1s));
+  promote();
+  EXPECT_THROW(open_runs(), Unavailable);
+  (void)beat();  // any node's
+  EXPECT_THROW(open_runs(), Unavailable) << "its owner may not have heard yet";
+  world->clock().advance(core::quiet_min);
+  EXPECT_THAT(open_runs(), SizeIs(1));
 }
 
 TEST_P(Forgetting, IsFoundByAGenerationThatANodeKnows) {
@@ -111,195 +138,22 @@ TEST_P(Forgetting, AcknowledgesNoEditWhileAnOwnerMayNotHaveHeardOfIt) {
   EXPECT_TRUE(jobs().await_seen(job.shard, job.change, 0ms)) << "who comes next begins with it";
 }
 
+// What an owner trusts is longer than what an older database shows of its lease.
+TEST_P(Forgetting, AcknowledgesNoEditBeforeAHeartbeatHasNoticed) {
+  auto job = create("report");
+  world->clock().advance(10s);
+  EXPECT_TRUE(jobs().await_seen(job.shard, job.change, 0ms)) << "the lease is over";
+  promote();
+  EXPECT_FALSE(jobs().await_seen(job.shard, job.change, 0ms));
+}
+
 INSTANTIATE_TEST_SUITE_P(Postgres, Forgetting, ::testing::Values(server()), store_name);
 
 // ---- putting back -------------------------------------------------------------------------------
 
-class PuttingBack : public Forgetting {
- protected:
-  core::RememberedRun remembered(const core::Job& job, const core::OpenRun& run) {
-    return {.node = node, .job = job.id, .run = run};
-  }
-  // A claim whose commit is forgotten.
-  core::RememberedRun lost(const core::Job& job, Instant due) {
-    const core::Claim made = claim(job, due);
-    return remembered(job, {.id = made.id,
-                            .job = job.no,
-                            .shard = job.shard,
-                            .revision = job.revision,
-                            .scheduled_at = due,
-                            .due = due,
-                            .fence = fence,
-                            .send_at = due});
-  }
-  core::RememberedRun succeeded(core::RememberedRun known) {
-    known.run.state = core::RunState::ended;
-    known.verdict = core::Verdict::succeeded;
-    known.attempts.push_back({.number = known.run.attempt,
-                              .revision = known.run.revision,
-                              .fence = known.run.fence,
-                              .fate = core::Fate::answered,
-                              .status = 204,
-                              .first_byte_at = known.run.due,
-                              .ended_at = known.run.due + 5ms});
-    return known;
-  }
-  PutBack put_back(const core::RememberedRun& known) { return spine().reassert({known}).at(0); }
-  core::OpenRun only_open() {
-    const auto open = open_runs();
-    EXPECT_THAT(open, SizeIs(1));
-    return open.empty() ? core::OpenRun{} : open[0];
-  }
-};
+INSTANTIATE_TEST_SUITE_P(Postgres, SpinePuttingBack, ::testing::Values(server()), store_name);
 
-TEST_P(PuttingBack, ARunThatIsForgottenIsThereAsItWas) {
-  auto job = create("report");
-  auto known = lost(job, at(-1s));
-  known.run.attempt = 3;
-  known.run.state = core::RunState::begun;
-  known.run.failures = 1;
-  known.run.unknowns = 1;
-  known.run.first_attempt_at = at(-30s);
-  known.run.send_at = at(4s);
-  EXPECT_EQ(put_back(known), PutBack::inserted);
-  const auto run = only_open();
-  EXPECT_EQ(run.id, known.run.id);
-  EXPECT_EQ(run.job, job.no);
-  EXPECT_EQ(run.shard, job.shard);
-  EXPECT_EQ(run.due, at(-1s));
-  EXPECT_EQ(run.fence, fence);
-  EXPECT_EQ(run.attempt, 3);
-  EXPECT_EQ(run.state, core::RunState::begun);
-  EXPECT_EQ(run.failures, 1);
-  EXPECT_EQ(run.unknowns, 1);
-  EXPECT_EQ(run.first_attempt_at, at(-30s));
-  EXPECT_EQ(run.send_at, at(4s));
-  EXPECT_EQ(put_back(known), PutBack::known) << "once more";
-  EXPECT_EQ(world->database()->retention().runs_kept(), 1);
-}
-
-TEST_P(PuttingBack, NobodyClaimsItsOccurrenceAnew) {
-  auto job = create("report");
-  EXPECT_EQ(put_back(lost(job, at(-1s))), PutBack::inserted);
-  EXPECT_EQ(commit_one(claim(job, at(-1s))), ItemStatus::present);
-  const auto run = only_open();
-  acquire();
-  EXPECT_EQ(commit_one(core::Takeover{run.no, run.shard, 1, true}), ItemStatus::done);
-  EXPECT_EQ(only_open().attempt, 2) << "under the next number";
-}
-
-TEST_P(PuttingBack, ARunThatHadEndedHasItsVerdictAndItsAttempt) {
-  auto job = create("report");
-  const auto known = succeeded(lost(job, at(-1s)));
-  EXPECT_EQ(put_back(known), PutBack::inserted);
-  EXPECT_THAT(open_runs(), IsEmpty());
-  const auto run = ledger_run(known.run.id);
-  EXPECT_EQ(run.verdict, core::Verdict::succeeded);
-  ASSERT_THAT(run.attempts, SizeIs(1));
-  EXPECT_EQ(run.attempts[0].result.status, 204);
-  EXPECT_EQ(run.attempts[0].node, node);
-  EXPECT_EQ(put_back(known), PutBack::known);
-  EXPECT_EQ(commit_one(claim(job, at(-1s))), ItemStatus::present);
-}
-
-TEST_P(PuttingBack, ARunThatIsBehindIsRaised) {
-  auto job = create("report");
-  const auto run = claimed(job, at(-1s));
-  auto known = remembered(job, run);
-  known.run.attempt = 4;
-  known.run.state = core::RunState::begun;
-  known.run.failures = 3;
-  known.run.send_at = at(9s);
-  EXPECT_EQ(put_back(known), PutBack::raised);
-  EXPECT_EQ(only_open().no, run.no);
-  EXPECT_EQ(only_open().attempt, 4);
-  EXPECT_EQ(only_open().send_at, at(9s));
-  EXPECT_EQ(only_open().failures, 3);
-  EXPECT_EQ(put_back(known), PutBack::known);
-}
-
-TEST_P(PuttingBack, ATakeoverThatIsForgottenRaisesTheFence) {
-  auto job = create("report");
-  auto known = remembered(job, claimed(job, at(-1s)));
-  acquire();
-  known.run.fence = fence;
-  EXPECT_EQ(put_back(known), PutBack::raised);
-  EXPECT_EQ(only_open().fence, fence);
-}
-
-TEST_P(PuttingBack, ARequestThatWasAcceptedIsSoAgain) {
-  auto job = create("report");
-  const auto request_made = request(job, "manual:1");
-  auto known = remembered(job, {.id = request_made.id,
-                                .shard = job.shard,
-                                .revision = 1,
-                                .kind = core::RunKind::manual,
-                                .scheduled_at = request_made.due,
-                                .due = request_made.due,
-                                .fence = fence,
-                                .send_at = request_made.due});
-  EXPECT_EQ(put_back(known), PutBack::raised);
-  EXPECT_EQ(only_open().state, core::RunState::claimed);
-  EXPECT_EQ(only_open().no, request_made.no);
-}
-
-TEST_P(PuttingBack, ARunOnRequestThatIsForgottenHasAKeyOfItsOwn) {
-  auto job = create("report");
-  auto known = lost(job, at(-1s));
-  known.run.kind = core::RunKind::manual;
-  EXPECT_EQ(put_back(known), PutBack::inserted);
-  EXPECT_EQ(put_back(known), PutBack::known);
-  EXPECT_EQ(ledger_run(known.run.id).kind, core::RunKind::manual);
-  EXPECT_EQ(commit_one(claim(job, at(-1s))), ItemStatus::done) << "no occurrence of the schedule";
-}
-
-TEST_P(PuttingBack, AnEndThatIsForgottenEndsTheRun) {
-  auto job = create("report");
-  const auto run = claimed(job, at(-1s));
-  EXPECT_EQ(put_back(succeeded(remembered(job, run))), PutBack::ended);
-  EXPECT_THAT(open_runs(), IsEmpty());
-  EXPECT_EQ(ledger_run(run.id).verdict, core::Verdict::succeeded);
-  EXPECT_THAT(ledger_run(run.id).attempts, SizeIs(1));
-}
-
-TEST_P(PuttingBack, WhatIsFurtherOnIsLeftAlone) {
-  auto job = create("report");
-  const auto ended = claimed(job, at(-2s));
-  EXPECT_EQ(commit_one(success(ended)), ItemStatus::done);
-  EXPECT_EQ(put_back(remembered(job, ended)), PutBack::known);
-  EXPECT_THAT(open_runs(), IsEmpty());
-
-  const auto taken = claimed(job, at(-1s));
-  acquire();
-  EXPECT_EQ(commit_one(core::Takeover{taken.no, taken.shard, 1, true}), ItemStatus::done);
-  EXPECT_EQ(put_back(remembered(job, taken)), PutBack::known);
-  EXPECT_EQ(put_back(succeeded(remembered(job, taken))), PutBack::known);
-  EXPECT_EQ(only_open().attempt, 2);
-}
-
-TEST_P(PuttingBack, AnOccurrenceThatWasClaimedAnewIsToldAsSuch) {
-  auto job = create("report");
-  claimed(job, at(-1s));
-  const auto known = lost(job, at(-1s));
-  EXPECT_EQ(put_back(known), PutBack::taken);
-  EXPECT_FALSE(world->find_run(known.run.id));
-}
-
-TEST_P(PuttingBack, ARunOfAJobThatIsForgottenIsToldAsSuch) {
-  auto job = create("report");
-  auto known = lost(job, at(-1s));
-  known.job = fresh_job_id();
-  EXPECT_EQ(put_back(known), PutBack::job_lost);
-  EXPECT_THAT(open_runs(), IsEmpty());
-}
-
-TEST_P(PuttingBack, ARevisionThatIsForgottenIsTheNewestThereIs) {
-  auto job = create("report");
-  auto known = lost(job, at(-1s));
-  known.run.revision = 7;
-  EXPECT_EQ(put_back(known), PutBack::inserted);
-  EXPECT_EQ(only_open().revision, job.revision);
-}
+class PuttingBack : public SpinePuttingBack {};
 
 TEST_P(PuttingBack, WhatMayHaveBeenPrunedIsNotPutBack) {
   auto job = create("report");
@@ -418,7 +272,7 @@ TEST_P(PutBackInTime, ForgetsAClaimAndHasItAgain) {
   const auto found = beat();
   EXPECT_EQ(found.generation, before + (promoted ? 1 : 256));
   EXPECT_THAT(found.granted, IsEmpty());
-  EXPECT_THAT(open_runs(), IsEmpty());
+  EXPECT_THROW(open_runs(), Unavailable) << "nor while it is quiet";
   const core::RememberedRun known{.node = node_,
                                   .job = job_.id,
                                   .run = {.id = sent,

@@ -57,7 +57,7 @@ def prove_worlds(table, folder, given):
     table.add("runs in them", "about 2/s", f"{sums.get('runs', 0):,}, "
               f"{sums.get('runs', 0) / max(1, worlds * MINUTES * 60):.1f}/s", None)
     for what in ("requests", "crashes", "freezes", "cuts", "drains", "shards granted", "edits",
-                 "doubtful commits", "skipped spans"):
+                 "doubtful commits", "skipped spans", "times forgotten", "runs put back"):
         table.add(f"{what} in them", "> 0", f"{sums.get(what, 0):,}", sums.get(what, 0) > 0)
 
 

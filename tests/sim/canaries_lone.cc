@@ -159,6 +159,7 @@ const std::vector<CanaryKind>& canaries() {
   static const std::vector<CanaryKind> all = [] {
     auto every = lone_canaries();
     for (auto& kind : cluster_canaries()) every.push_back(std::move(kind));
+    for (auto& kind : forgetful_canaries()) every.push_back(std::move(kind));
     return every;
   }();
   return all;

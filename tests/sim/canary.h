@@ -1,6 +1,7 @@
 // A mistake between the machine and the world: the checks must see it.
 #pragma once
 
+#include "core/journal_notes.h"
 #include "core/planner.h"
 #include "tests/sim/model_store.h"
 
@@ -25,6 +26,13 @@ class Canary {
   virtual bool trusts_for_ever() const { return false; }
   // Give shards back as soon as they are asked for, and tell the machine nothing.
   virtual bool releases_at_once() const { return false; }
+  // In worlds whose store forgets: what goes into the journal, what a heartbeat tells, and what is
+  // put back.
+  virtual void on_notes(core::BatchNotes&) {}
+  virtual void on_heartbeat(core::Heartbeat&) {}
+  virtual void on_put_back(std::vector<core::RememberedRun>&) {}
+  // Begin with an empty journal at each start.
+  virtual bool reads_no_journal() const { return false; }
   // Hear nothing of shards that are lost; requests alone are stopped.
   virtual bool deaf_to_losses() const { return false; }
 };

@@ -22,7 +22,7 @@ void Checks::left(int node, const core::LeftRun& run) {
   // Too late: its lease was over, and it is as after a death.
   if (record == world_.store.run_records().end()) return;
   if (record->second.open.left_until != run.until) return;
-  left_[{run.run, run.attempt}] = {node, run.until};
+  left_[{run.run, run.attempt}] = {node, run.until, world_.store.servers()};
 }
 
 void Checks::incident(bool graceful) { incidents_.push_back({world_.time(), graceful}); }
@@ -43,16 +43,16 @@ void Checks::first_byte(const FirstByte& byte) {
 
 void Checks::check_claimed(const FirstByte& byte, const std::string& which) {
   const core::OpenRun& run = byte.run;
-  const RunRecord* record = world_.store.find_record(run.id);
+  const RunRecord* record = world_.store.find_ever(run.id);
   if (!record) {
     object("P1: " + which + " left without a durable claim");
     return;
   }
+  if (world_.store.ever_succeeded(run.id))
+    object("P4: " + which + " began after a recorded success");
+  if (world_.store.doubted()) return;  // what was durable may not be put back yet
   if (record->open.attempt < run.attempt || record->open.fence < run.fence) {
     object("P1: " + which + " left before its number or fence was durable");
-  }
-  if (record->verdict == core::Verdict::succeeded) {
-    object("P4: " + which + " began after a recorded success");
   }
   if (byte.at_most_once && record->open.state == core::RunState::claimed) {
     object("P3: " + which + " left before it was begun");
@@ -79,13 +79,15 @@ void Checks::check_lease(const FirstByte& byte, const std::string& which) {
   if (world_.scenario.holders() == Holders::one) return;
   const core::OpenRun& run = byte.run;
   const ShardRecord& shard = world_.store.shard(run.shard);
+  if (world_.store.doubted()) return;  // it may not have heard that nobody holds anything
   if (shard.fence != run.fence || shard.ends <= byte.store_wall) {
     object("P4: " + which + " left although its lease was over");
   }
   for (std::int32_t before = 1; before < run.attempt; ++before) {
     const auto found = left_.find({run.no, before});
     if (found == left_.end()) continue;
-    const auto& [node, until] = found->second;
+    const auto& [node, until, server] = found->second;
+    if (server != world_.store.servers()) continue;
     const bool told = byte.store_wall >= until - 2 * core::LeaseKeeper::clock_error_max;
     if (!told && world_.nodes[static_cast<std::size_t>(node)]->has_out(run.no, before)) {
       object("P4: " + which + " left beside an attempt that was left to node " +

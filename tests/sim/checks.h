@@ -49,6 +49,7 @@ class Checks {
   void check_unowed(const JobRecord& record, const RunRecord& run);
   void check_skipped(const JobRecord& record, const SkipRecord& skip);
   void check_nothing_stuck();
+  void check_nothing_lost();
 
   // check_lateness.cc
   void check_lateness();
@@ -57,6 +58,7 @@ class Checks {
   struct Left {
     int node = 0;
     Instant until;
+    int server = 0;  // which the store may have forgotten since
   };
 
   World& world_;

@@ -45,6 +45,8 @@ struct Counts {
   int edits = 0;
   int doubts = 0;
   int skips = 0;
+  int forgotten = 0;  // times that the store forgot
+  int put_back = 0;   // runs of them that were put back
 
   Counts& operator+=(const Counts& other) {
     runs += other.runs;
@@ -57,6 +59,8 @@ struct Counts {
     edits += other.edits;
     doubts += other.doubts;
     skips += other.skips;
+    forgotten += other.forgotten;
+    put_back += other.put_back;
     return *this;
   }
   friend bool operator==(const Counts&, const Counts&) = default;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "tests/conformance/spine_conformance.h"
+#include "tests/conformance/spine_memory.h"
 #include "tests/sim/model_store.h"
 
 namespace cronally::conformance {
@@ -73,5 +74,6 @@ StoreFactory several_holders() {
 }  // namespace
 
 INSTANTIATE_SPINE_CONFORMANCE(Model, one_holder(), several_holders());
+INSTANTIATE_TEST_SUITE_P(Model, SpinePuttingBack, ::testing::Values(several_holders()), store_name);
 
 }  // namespace cronally::conformance

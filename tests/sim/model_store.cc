@@ -122,6 +122,7 @@ store::Changes ModelStore::changes(const std::vector<std::pair<ShardNo, std::int
 }
 
 bool ModelStore::seen(ShardNo no, std::int64_t change) const {
+  if (doubted()) return false;  // an owner may not have heard
   const ShardRecord& known = shard(no);
   const Duration early =
       acknowledge_early_ ? Duration{std::chrono::milliseconds{1500}} : Duration{};

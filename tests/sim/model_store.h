@@ -85,6 +85,37 @@ class ModelStore final : public store::Spine, public store::Jobs {
   void ignore_fences_of_acks() { ignore_fences_of_acks_ = true; }
   void grant_old_fences() { grant_old_fences_ = true; }
   void acknowledge_early() { acknowledge_early_ = true; }
+  // After it forgot, grants shards as ever.
+  void stay_loud() { loud_ = true; }
+
+  // What is forgotten when an older one is put back: all but jobs, which no node remembers.
+  struct Memory {
+    std::vector<ShardRecord> shards;
+    std::map<RunNo, RunRecord> runs;
+    std::set<RunNo> open;
+    std::map<RunId, RunNo> run_ids;
+    std::map<std::pair<JobNo, Instant>, RunNo> scheduled;
+    std::map<std::pair<JobNo, std::string>, RunNo> keys;
+    std::vector<SkipRecord> spans;
+    std::map<NodeId, core::NodeRow> living;
+    std::map<JobNo, Revision> planned;
+    std::int64_t generation = 0;
+    std::int64_t counter = 0;
+    core::Quiet quiet{};
+  };
+  Memory memory() const;
+  // `promoted`: another server goes on, which can be told; else files were put in place of newer
+  // ones, and what nodes know alone shows it.
+  void put_back(const Memory& before, bool promoted);
+  // Not every node may have heard that it forgot: what is open is not told.
+  bool doubted() const { return unnoticed_ || clock_().wall < quiet_.until; }
+  // How often it was put back, and how often that was noticed.
+  int servers() const { return servers_; }
+  int noticed() const { return noticed_; }
+  // Also a run that was forgotten and never put back: as it was known last.
+  const RunRecord* find_ever(const RunId& id) const;
+  // Whether a success of it was ever committed, forgotten or not.
+  bool ever_succeeded(const RunId& id) const { return succeeded_.contains(id); }
 
   // Applies a whole batch; never unknown.
   core::BatchFate apply(const core::Batch& batch);
@@ -113,6 +144,7 @@ class ModelStore final : public store::Spine, public store::Jobs {
   using store::Spine::read_shards;
   core::HeartbeatAnswer heartbeat(const core::Heartbeat& said) override;
   void release(NodeId node, const core::Release& what) override;
+  std::vector<core::PutBack> reassert(const std::vector<core::RememberedRun>& runs) override;
   store::ShardsRead read_shards(const ShardSet& shards, const TakePlans& take) override;
   void submit(core::Batch batch, std::function<void(core::BatchFate)> done) override;
   std::vector<core::OpenRun> read_open_runs(const ShardSet& shards, Instant until,
@@ -162,6 +194,13 @@ class ModelStore final : public store::Spine, public store::Jobs {
   // model_store_leases.cc
   bool holds_all(const core::Heartbeat& said) const;
   void free(ShardNo no);
+  std::int64_t judge(const core::Heartbeat& said) const;
+  void revoke(std::int64_t rise, const core::Heartbeat& said, Instant now);
+  bool is_quiet(const core::Heartbeat& said, core::HeartbeatAnswer& answer);
+  RunRecord* holder_of(const core::RememberedRun& known, JobNo job);
+  core::PutBack reassert(const core::RememberedRun& known);
+  void insert(const core::RememberedRun& known, const JobRecord& job);
+  static void note_attempts(RunRecord& record, const core::RememberedRun& known);
   ShardRecord& record(ShardNo no) { return shards_.at(static_cast<std::size_t>(no.value)); }
 
   // model_store.cc
@@ -200,6 +239,14 @@ class ModelStore final : public store::Spine, public store::Jobs {
   std::map<std::string, std::pair<std::string, std::string>> idempotent_;  // digest, answer
   std::map<JobNo, std::map<Revision, std::shared_ptr<const store::Deliverable>>> deliverables_;
   std::int64_t counter_ = 0;  // fences
+  std::int64_t generation_ = 1;
+  bool unnoticed_ = false;
+  bool loud_ = false;
+  int servers_ = 0;
+  int noticed_ = 0;
+  core::Quiet quiet_{};
+  std::map<RunId, RunRecord> forgotten_;
+  std::set<RunId> succeeded_;
   std::int64_t last_job_ = 0;
   std::int64_t last_run_ = 0;
   std::int64_t stale_writes_ = 0;

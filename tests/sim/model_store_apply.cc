@@ -54,15 +54,16 @@ core::BatchFate ModelStore::apply(const core::Batch& batch) {
   return committed;
 }
 
-// A lease that has ended and was not given to another still counts: nobody else acts for it.
+// A lease that has ended and was not given to another still counts: nobody else acts for it. On a
+// store that has forgotten, none of before does.
 bool ModelStore::counts(const core::Item& item, const core::Fences& fences) {
   if (const auto* outcome = std::get_if<core::Outcome>(&item)) {
-    if (shard(outcome->shard).fence == outcome->fence) return true;
+    if (!unnoticed_ && shard(outcome->shard).fence == outcome->fence) return true;
     const RunRecord* run = find_run(outcome->run);
     return run && run->open.fence == outcome->fence;
   }
   const ShardNo no = std::visit([](const auto& what) { return what.shard; }, item);
-  return shard(no).fence == fences.of(no);
+  return !unnoticed_ && shard(no).fence == fences.of(no);
 }
 
 RunRecord* ModelStore::find_run(RunNo no) {
@@ -83,6 +84,7 @@ void ModelStore::end_run(RunRecord& run, core::Verdict verdict, core::Reason rea
   run.verdict = verdict;
   run.reason = reason;
   run.ended_at = last_commit_;
+  if (verdict == core::Verdict::succeeded) succeeded_.insert(run.open.id);
   open_.erase(run.open.no);
 }
 

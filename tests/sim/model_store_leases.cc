@@ -9,6 +9,8 @@ core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
   std::lock_guard lock(mutex_);
   last_commit_ = resume_at();
   const Instant now = clock_().wall;
+  core::HeartbeatAnswer answer{.at = now, .endless = holders_ == Holders::one};
+  if (holders_ == Holders::several && is_quiet(said, answer)) return answer;
   std::vector<core::NodeRow> nodes;
   if (holders_ == Holders::several) {
     for (const auto& [node, row] : living_) nodes.push_back(row);
@@ -20,7 +22,6 @@ core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
     leases.push_back({{static_cast<std::int64_t>(i)}, shard.holder, shard.fence, shard.ends});
   }
   core::LeaseDecision decided = core::decide_leases(said, now, nodes, leases);
-  core::HeartbeatAnswer answer{.at = now, .endless = holders_ == Holders::one};
   if (holders_ == Holders::one && holds_all(said)) {
     for (const auto& lease : said.holds) answer.kept.push_back(lease.shard);
     return answer;
@@ -30,7 +31,7 @@ core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
   for (const ShardNo no : decided.kept) record(no).ends = ends;
   for (const ShardNo no : decided.freed) free(no);
   if (!decided.take.empty()) {
-    answer.fence = Fence{(std::int64_t{1} << 36) + ++counter_};
+    answer.fence = Fence{(generation_ << core::generation_shift) + ++counter_};
     nodes_[answer.fence] = said.node;
   }
   for (const ShardNo no : decided.take) {

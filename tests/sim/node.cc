@@ -46,6 +46,7 @@ void Node::begin() {
   ++number_;
   const NodeId id{uuid_v4(world_.dice.next(), world_.dice.next())};
   process_ = std::make_unique<Process>(id, world_.scenario.ttl, world_.scenario.planner);
+  open_journal();
   if (leased()) {
     beat();
   } else {
@@ -63,7 +64,7 @@ void Node::crash() {
 void Node::end_process() {
   process_.reset();
   auto& dice = world_.dice;
-  const bool long_down = world_.scenario.kind != Kind::deaths && dice.chance(0.3);
+  const bool long_down = world_.scenario.isolates() && dice.chance(0.3);
   const Duration down = long_down ? dice.between(Duration{5s}, Duration{40s})
                                   : dice.between(Duration{20ms}, Duration{2s});
   frozen_until_ = {};
@@ -110,9 +111,10 @@ void Node::step_machine(core::Event event) {
   }
   const Now at = now();
   if (world_.canary) world_.canary->on_event(event, at);
+  if (world_.scenario.forgets()) process_->notes.learn(event);
   auto actions = process_->planner.step(at, std::move(event));
   auto& dice = world_.dice;
-  const bool dies = world_.faulty() && world_.clock_settled() && dice.chance(0.0025);
+  const bool dies = world_.isolating() && world_.clock_settled() && dice.chance(0.0025);
   const auto last = dies ? dice.between(0, std::ssize(actions)) : std::ssize(actions);
   const std::uint64_t process = number_;
   for (std::int64_t i = 0; i < last && process_ && process == number_; ++i) {
@@ -133,7 +135,7 @@ void Node::perform(core::WakeAt& action) {
 void Node::set_wake() {
   const std::uint64_t wake = ++process_->wakes;
   if (!process_->wake_at) return;
-  const bool busy = world_.troubled() && world_.scenario.kind != Kind::deaths;
+  const bool busy = world_.faulty();
   const Duration jitter = busy && world_.dice.chance(0.01)
                               ? world_.dice.between(Duration{1ms}, Duration{300ms})
                               : Duration{50us};
@@ -161,7 +163,8 @@ core::PlannedJob Node::compile(const store::JobPlan& plan) const {
           .delivery = plan.delivery,
           .retry = plan.retry,
           .catch_up = plan.catch_up,
-          .destination = plan.destination == "https://a.example:443" ? 0 : 1};
+          .destination = plan.destination == "https://a.example:443" ? 0 : 1,
+          .id = plan.id};
 }
 
 void Node::say(const std::string& line) const {

@@ -5,6 +5,7 @@
 //   node.cc           the process: its birth and end, its clock, the machine's steps
 //   node_leases.cc    heartbeats, shards that come and go, drains
 //   node_store.cc     batches, reads and changes, and the way to the store
+//   node_memory.cc    the journal, and what is put back from it
 //   node_requests.cc  requests, from Send to AttemptEnded
 //
 // A frozen process does nothing until it thaws; then everything that waited happens at once, in
@@ -19,9 +20,12 @@
 #include <vector>
 
 #include "core/cluster_time.h"
+#include "core/journal_memory.h"
+#include "core/journal_notes.h"
 #include "core/lease_keeper.h"
 #include "core/planner.h"
 #include "store/database.h"
+#include "tests/sim/model_store.h"
 
 namespace cronally::sim {
 
@@ -45,6 +49,8 @@ class Node {
   // Somebody changed something; the word may take its time.
   void told(Duration delay);
   void clock_stepped();
+  // Than the store as it was: a cursor, by the journal.
+  bool knows_newer(const ModelStore::Memory& before) const;
   // Whether this attempt of the run is out at this node.
   bool has_out(RunNo run, std::int32_t attempt) const;
 
@@ -61,7 +67,7 @@ class Node {
 
   struct Process {
     Process(NodeId node, Duration ttl, const core::PlannerOptions& options)
-        : id(node), planner(options), keeper(node, ttl) {}
+        : id(node), planner(options), keeper(node, ttl), memory(node) {}
     NodeId id;
     core::Planner planner;
     core::LeaseKeeper keeper;
@@ -79,6 +85,8 @@ class Node {
     std::optional<Instant> wake_at;
     std::uint64_t wakes = 0;
     std::uint64_t beats = 0;
+    core::JournalNotes notes;
+    core::JournalMemory memory;
     Duration applied_until{};  // batches are applied in the order of their submission
     std::map<RequestKey, Request> requests;
   };
@@ -113,6 +121,15 @@ class Node {
   void perform(core::Drained&);
   void end_drained();
 
+  // node_memory.cc
+  void open_journal();
+  void write(const std::vector<core::JournalRecord>& records);
+  core::BatchNotes note(const core::Batch& batch);
+  void follow(const core::BatchNotes& notes, const core::BatchFate& fate);
+  void tell_memory(core::Heartbeat& said) const;
+  void hear_memory(const core::HeartbeatAnswer& answer);
+  void put_back(const std::shared_ptr<core::JournalRest>& rest);
+
   // node_store.cc
   bool is_cut() const;
   Duration draw_way();
@@ -144,6 +161,7 @@ class Node {
 
   std::unique_ptr<Process> process_;  // null: down
   std::uint64_t number_ = 0;          // of the process
+  core::JournalReplay journal_;       // the host's file, read
   Duration frozen_until_{};
   Duration cut_from_{};  // slow until then
   Duration cut_until_{};

@@ -35,6 +35,7 @@ void Node::beat() {
   ++process_->beats;
   const SteadyInstant asked = steady();
   auto said = std::make_shared<core::Heartbeat>(process_->keeper.heartbeat(asked));
+  tell_memory(*said);
   auto answer = std::make_shared<core::HeartbeatAnswer>();
   ask([this, said, answer] { *answer = world_.store.heartbeat(*said); },
       [this, asked, answer] { heard(asked, *answer); },
@@ -57,6 +58,7 @@ void Node::beat_later() {
 void Node::heard(SteadyInstant asked, const core::HeartbeatAnswer& answer) {
   const std::uint64_t process = number_;
   const SteadyInstant at = steady();
+  hear_memory(answer);
   if (at - asked <= core::LeaseKeeper::answer_max) {
     process_->time.add(asked, at, answer.at);
     if (world_.canary && world_.canary->trusts_from_answer()) process_->trust_extra = at - asked;

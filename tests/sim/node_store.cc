@@ -12,7 +12,7 @@ bool Node::is_cut() const { return cut_from_ <= world_.time() && world_.time() <
 Duration Node::draw_way() {
   auto& dice = world_.dice;
   const bool failing = world_.time() < cut_from_;
-  if (failing || (world_.faulty() && leased() && dice.chance(0.03))) {
+  if (failing || (world_.isolating() && leased() && dice.chance(0.03))) {
     return dice.between(Duration{10ms}, Duration{900ms});
   }
   return dice.between(Duration{50us}, Duration{2ms});
@@ -58,6 +58,7 @@ void Node::perform(core::Commit& action) {
   const bool early = world_.canary && world_.canary->confirms_early();
   if (early) confirm_early(action);
   if (world_.canary) world_.canary->on_commit(*content);
+  const auto notes = std::make_shared<core::BatchNotes>(note(*content));
   const bool refused = world_.faulty() && dice.chance(0.004);
   const bool cut = is_cut();
   const bool doubtful = cut || (world_.faulty() && dice.chance(0.02));
@@ -73,9 +74,10 @@ void Node::perform(core::Commit& action) {
   world_.counted.doubts += doubtful ? 1 : 0;
   const auto fate = std::make_shared<core::BatchFate>(core::BatchUnknown{});
   if (refused) *fate = core::BatchRefused{{"disk_full", "the disk is full", {}}};
-  const auto apply = [this, content, fate, applied, doubtful, outlives, process = number_] {
+  const auto apply = [this, content, fate, applied, doubtful, outlives, process = number_,
+                      server = world_.store.servers()] {
     const bool alive = process == number_ && process_;
-    if (!applied || (!alive && !outlives)) return;
+    if (!applied || (!alive && !outlives) || server != world_.store.servers()) return;
     core::BatchFate committed = world_.store.apply(*content);
     if (world_.traced()) say_batch(*content, std::get<core::BatchCommitted>(committed));
     world_.people.note_acks();
@@ -85,8 +87,9 @@ void Node::perform(core::Commit& action) {
   if (early) return;
   const Duration way = dice.between(Duration{10us}, Duration{2ms});
   const Duration given_up = leased() ? dice.between(Duration{0}, Duration{5s}) : at;
-  later((doubtful ? given_up : at) + way, [this, fate, submitted, batch = action.batch] {
+  later((doubtful ? given_up : at) + way, [this, fate, notes, submitted, batch = action.batch] {
     const bool answered = !leased() || !is_cut();
+    if (answered) follow(*notes, *fate);
     tell_fate(batch, answered ? *fate : core::BatchUnknown{}, submitted);
   });
 }
@@ -121,21 +124,30 @@ void Node::say_batch(const core::Batch& batch, const core::BatchCommitted& commi
 
 void Node::perform(core::ReadOpenRuns& action) {
   auto event = std::make_shared<core::RunsRead>();
-  const auto apply = [this, event, action] {
+  const auto refused = std::make_shared<bool>(false);
+  const auto apply = [this, event, refused, action] {
     event->read = action.read;
     event->runs = world_.store.read_open_runs(action.shards, action.until, action.limit);
     event->complete = event->runs.size() < action.limit;
+    *refused = world_.store.doubted();
+  };
+  const auto again = [this, action] {
+    core::ReadOpenRuns once_more = action;
+    perform(once_more);
   };
   Duration slow{};
   auto& dice = world_.dice;
   if (world_.faulty() && dice.chance(0.05)) slow = dice.between(Duration{10ms}, Duration{1500ms});
   ask(
-      apply, [this, event, slow] { later(slow, [this, event] { step(*event); }); },
-      [this, action] {
-        core::ReadOpenRuns again = action;
-        perform(again);
+      apply,
+      [this, event, refused, again, slow] {
+        if (*refused) {
+          later(100ms, again);
+        } else {
+          later(slow, [this, event] { step(*event); });
+        }
       },
-      5s);
+      again, 5s);
 }
 
 void Node::told(Duration delay) {

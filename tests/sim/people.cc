@@ -97,7 +97,7 @@ void People::schedule_edit() {
     if (!world_.troubled()) return;
     if (world_.clock_settled()) {
       world_.after(draw_aim(), [this] {
-        if (world_.troubled() && world_.clock_settled()) edit();
+        if (world_.troubled() && world_.clock_settled() && !world_.forgetting) edit();
       });
     }
     schedule_edit();

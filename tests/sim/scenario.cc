@@ -28,4 +28,11 @@ Scenario draw_scenario(Dice& dice) {
   return drawn;
 }
 
+Scenario draw_forgetful(Dice& dice) {
+  Scenario drawn{.kind = Kind::forgetful, .nodes = static_cast<int>(dice.between(2, 3))};
+  if (dice.chance(0.5)) drawn.ttl = core::lease_ttl_min;
+  if (dice.chance(0.5)) drawn.planner = small_options(dice);
+  return drawn;
+}
+
 }  // namespace cronally::sim

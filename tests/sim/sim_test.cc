@@ -3,6 +3,7 @@
 //   sim_test                        a short set of worlds, and every canary must be caught
 //   sim_test --seed N [--trace 1]   replays one world, line by line if wanted
 //   sim_test --seeds N [--from M]   N worlds from seed M on
+//   sim_test --forgets 1 ...        in each of these the store forgets, not in every fifth alone
 //   sim_test --canary K [--tries N]   the K-th canary alone, in up to N worlds
 //   sim_test --canaries 1             how many there are
 #include <gtest/gtest.h>
@@ -21,15 +22,17 @@ namespace {
 std::uint64_t first_seed = 1;
 std::uint64_t seeds = 60;
 std::uint64_t tries = 500;
-int only_canary = 0;  // 0: all
+int only_canary = 0;     // 0: all
+bool forgetful = false;  // every world
 bool traced = false;
 
 Counts live_through(std::uint64_t seed, Kind* kind = nullptr) {
-  World world(seed, nullptr);
+  World world(seed, nullptr, forgetful);
   if (traced) world.trace();
   if (kind) *kind = world.scenario.kind;
   for (const auto& objection : world.live()) {
-    ADD_FAILURE() << objection << "\n  replay: sim_test --seed " << seed << " --trace 1";
+    ADD_FAILURE() << objection << "\n  replay: sim_test --seed " << seed
+                  << (forgetful ? " --forgets 1" : "") << " --trace 1";
   }
   return world.counts();
 }
@@ -41,9 +44,11 @@ TEST(Simulation, KeepsThePromisesInEveryWorld) {
   }
   std::printf(
       "%llu worlds: %d runs, %d skipped spans, %d requests, %d crashes, %d freezes, %d cuts, %d "
-      "drains, %d shards granted, %d edits, %d doubtful commits\n",
+      "drains, %d shards granted, %d edits, %d doubtful commits, %d times forgotten, %d runs put "
+      "back\n",
       static_cast<unsigned long long>(seeds), sum.runs, sum.skips, sum.first_bytes, sum.crashes,
-      sum.freezes, sum.cuts, sum.drains, sum.handovers, sum.edits, sum.doubts);
+      sum.freezes, sum.cuts, sum.drains, sum.handovers, sum.edits, sum.doubts, sum.forgotten,
+      sum.put_back);
 }
 
 // A world in which nothing happens would keep every promise.
@@ -52,16 +57,19 @@ TEST(Simulation, MeetsWhatItIsAbout) {
   int lone = 0;
   int cluster = 0;
   int deaths = 0;
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  int forgetting = 0;
+  for (std::uint64_t seed = 1; seed <= 15; ++seed) {
     Kind kind = Kind::lone;
     sum += live_through(seed, &kind);
     lone += kind == Kind::lone ? 1 : 0;
     cluster += kind == Kind::cluster ? 1 : 0;
     deaths += kind == Kind::deaths ? 1 : 0;
+    forgetting += kind == Kind::forgetful ? 1 : 0;
   }
   EXPECT_GT(lone, 0);
   EXPECT_GT(cluster, 0);
   EXPECT_GT(deaths, 0);
+  EXPECT_GT(forgetting, 0);
   EXPECT_GT(sum.runs, 10'000);
   EXPECT_GT(sum.crashes, 50);
   EXPECT_GT(sum.freezes, 50);
@@ -71,10 +79,12 @@ TEST(Simulation, MeetsWhatItIsAbout) {
   EXPECT_GT(sum.edits, 500);
   EXPECT_GT(sum.doubts, 200);
   EXPECT_GT(sum.skips, 50);
+  EXPECT_GT(sum.forgotten, 20);
+  EXPECT_GT(sum.put_back, 100);
 }
 
 TEST(Simulation, RepeatsItselfBySeed) {
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     World one(seed, nullptr);
     World two(seed, nullptr);
     (void)one.live();
@@ -86,6 +96,7 @@ TEST(Simulation, RepeatsItselfBySeed) {
 // The seed of the first world in which a mistake is seen, and what the checks said; 0: none.
 std::pair<std::uint64_t, std::string> catch_canary(const CanaryKind& kind) {
   for (std::uint64_t seed = only_canary == 0 ? kind.first : 1; seed <= tries; ++seed) {
+    if (kind.forgetful && !forgets(seed)) continue;
     const auto canary = kind.make();
     World world(seed, canary.get());
     for (const auto& objection : world.live()) {
@@ -123,6 +134,8 @@ int main(int argc, char** argv) {
       if (flag == "--seed") cronally::sim::seeds = 1;
     } else if (flag == "--trace") {
       cronally::sim::traced = value != 0;
+    } else if (flag == "--forgets") {
+      cronally::sim::forgetful = value != 0;
     } else if (flag == "--canary") {
       cronally::sim::only_canary = static_cast<int>(value);
     } else if (flag == "--canaries") {

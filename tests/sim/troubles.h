@@ -1,7 +1,10 @@
 // What befalls the nodes, besides what each exchange and each step risks by itself.
 #pragma once
 
+#include <memory>
+
 #include "base/time.h"
+#include "tests/sim/model_store.h"
 
 namespace cronally::sim {
 
@@ -21,7 +24,11 @@ class Troubles {
   void freeze(Node& node);
   void cut(Node& node);
   void step_clock(Node& node);
+  void nap(Node& node);
   void one_at_a_time();
+  void forget_again();
+  void forget(const std::shared_ptr<const ModelStore::Memory>& before, bool promoted);
+  void crash_around(Duration at);
 
   World& world_;
 };

@@ -6,10 +6,10 @@ namespace cronally::sim {
 
 using namespace std::chrono_literals;
 
-World::World(std::uint64_t seed, Canary* with_canary)
+World::World(std::uint64_t seed, Canary* with_canary, bool forgetful)
     : seed_(seed),
       dice(seed * 2 + 1),
-      scenario(draw_scenario(dice)),
+      scenario(forgetful || forgets(seed) ? draw_forgetful(dice) : draw_scenario(dice)),
       canary(with_canary),
       store([this] { return Now{wall(), SteadyInstant{time_}}; }, scenario.holders()),
       checks(*this),

@@ -38,7 +38,7 @@ class World {
   Duration unsettled_until_{};
 
  public:
-  World(std::uint64_t seed, Canary* canary);
+  World(std::uint64_t seed, Canary* canary, bool forgetful = false);
   // Lives through it all and returns what the checks object to; stops at the first few objections.
   std::vector<std::string> live();
   // Prints what happens, line by line, to the standard output.
@@ -56,6 +56,8 @@ class World {
   bool troubled() const { return time_ < Scenario::busy_time; }
   // Faults of store, network and receiver; in a world of deaths alone there are none.
   bool faulty() const { return troubled() && scenario.kind != Kind::deaths; }
+  // Of these, those that keep a node from the store.
+  bool isolating() const { return troubled() && scenario.isolates(); }
   bool traced() const { return traced_; }
   void say(const std::string& line) const;
   void after(Duration delay, std::function<void()> act);
@@ -69,6 +71,7 @@ class World {
   People people;
   std::vector<std::unique_ptr<Node>> nodes;
   Counts counted;
+  bool forgetting = false;  // what is committed now the store will forget
 
  private:
   struct Later {

@@ -146,7 +146,7 @@ std::vector<core::OpenRun> PostgresSpine::read_open_runs(const ShardSet& shards,
   return engine_.readers.read([&](Connection& db) {
     Params params;
     params.add(numbers_of(shards)).add(until).add(static_cast<std::int64_t>(limit)).add(not_owed);
-    const auto rows = db.run({{"memory_judged"}, {"open_runs_due", std::move(params)}});
+    const auto rows = db.run({{"open_runs_judged"}, {"open_runs_due", std::move(params)}});
     need_judged(rows[0]);
     std::vector<core::OpenRun> runs;
     for (const Row row : rows[1]) runs.push_back(open_run(row));

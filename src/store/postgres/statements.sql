@@ -85,6 +85,12 @@ FROM fence_source f, server_identity() AS now WHERE f.one = 1;
 SELECT f.system = now.system AND f.timeline = now.timeline
 FROM fence_source f, server_identity() AS now WHERE f.one = 1;
 
+-- Whether what is open may be told: that, and it is not quiet. Else who has not heard that its leases
+-- are gone would take runs of its own fence, which were sent, for such as were not.
+-- name: open_runs_judged
+SELECT f.system = now.system AND f.timeline = now.timeline AND f.quiet_until <= clock_us()
+FROM fence_source f, server_identity() AS now WHERE f.one = 1;
+
 -- name: cursors_behind
 SELECT count(*)
 FROM unnest($1::bigint[], $2::bigint[]) AS k (shard, cursor) JOIN shard s USING (shard)
@@ -161,11 +167,13 @@ SELECT s.shard, s.cursor, c.change, s.seen, t.last
 FROM shard s JOIN shard_change c USING (shard) JOIN shard_tally t USING (shard) ORDER BY s.shard;
 
 -- Whether the owner has seen the change, or there is none: who comes next begins with it. While it is
--- quiet, an owner may not have heard yet that it is none.
+-- quiet, an owner may not have heard yet that it is none; and on a server that no heartbeat has judged
+-- yet, its lease may be newer than what is shown.
 -- name: shard_seen
-SELECT s.seen >= $2 OR greatest(coalesce(n.ends, 0), f.quiet_until) <= clock_us()
+SELECT s.seen >= $2 OR (f.system = now.system AND f.timeline = now.timeline AND
+                        greatest(coalesce(n.ends, 0), f.quiet_until) <= clock_us())
 FROM shard s JOIN shard_lease l USING (shard) LEFT JOIN node n ON n.node = l.holder
-     CROSS JOIN fence_source f
+     CROSS JOIN fence_source f CROSS JOIN server_identity() AS now
 WHERE s.shard = $1;
 
 -- name: shards_lock

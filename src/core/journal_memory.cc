@@ -1,0 +1,58 @@
+#include "core/journal_memory.h"
+
+#include <algorithm>
+
+namespace cronally::core {
+
+void JournalMemory::start(const JournalReplay& before) {
+  generation_ = written_for_ = before.mark().generation;
+  cursors_ = before.cursors();
+}
+
+void JournalMemory::tell(Heartbeat& said) const {
+  said.generation = generation_;
+  said.cursors.assign(cursors_.begin(), cursors_.end());
+  said.putting_back = putting_back();
+}
+
+JournalMemory::Heard JournalMemory::heard(const HeartbeatAnswer& answer) {
+  if (answer.generation == 0) return Heard::nothing;
+  heard_at_ = answer.at;
+  quiet_until_ = answer.quiet_until;
+  if (answer.generation == generation_) return Heard::nothing;
+  const bool first = generation_ == 0;  // there is nothing to compare
+  generation_ = answer.generation;
+  cursors_.clear();
+  if (first) written_for_ = generation_;
+  return first ? Heard::first : Heard::forgot;
+}
+
+JournalCursors JournalMemory::moved(const std::vector<std::pair<Lease, Instant>>& cursors) {
+  JournalCursors moved;
+  for (const auto& [lease, cursor] : cursors) {
+    if (generation_of(lease.fence) != generation_) continue;  // told before it forgot
+    Instant& known = cursors_[lease.shard];
+    known = std::max(known, cursor);
+    moved.shards.emplace_back(lease.shard, known);
+  }
+  return moved;
+}
+
+bool JournalMemory::put_back(std::int64_t generation) {
+  if (generation != generation_) return false;
+  written_for_ = generation;
+  return true;
+}
+
+std::vector<const RememberedRun*> JournalRest::take(const JournalReplay& replayed) {
+  std::vector<const RememberedRun*> rest;
+  for (const auto& [id, known] : replayed.runs()) {
+    const Stand stand{known.run.attempt, known.run.state};
+    const auto [found, fresh] = taken_.try_emplace(id, stand);
+    if (!fresh && std::exchange(found->second, stand) == stand) continue;
+    rest.push_back(&known);
+  }
+  return rest;
+}
+
+}  // namespace cronally::core

@@ -1,0 +1,95 @@
+// The node's journal. It is written at once: what a sync takes is less than a commit.
+#include <algorithm>
+
+#include "tests/sim/node.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/world.h"
+
+namespace cronally::sim {
+
+using namespace std::chrono_literals;
+
+// What the process before has left.
+void Node::open_journal() {
+  if (!world_.scenario.forgets()) return;
+  if (world_.canary && world_.canary->reads_no_journal()) journal_ = {};
+  process_->memory.start(journal_);
+}
+
+void Node::write(const std::vector<core::JournalRecord>& records) {
+  journal_.add(core::journal_block(records));
+}
+
+bool Node::knows_newer(const ModelStore::Memory& before) const {
+  return std::ranges::any_of(journal_.cursors(), [&](const auto& known) {
+    return before.shards.at(static_cast<std::size_t>(known.first.value)).cursor < known.second;
+  });
+}
+
+core::BatchNotes Node::note(const core::Batch& batch) {
+  if (!world_.scenario.forgets()) return {};
+  auto notes = process_->notes.of(process_->planner, batch);
+  if (world_.canary) world_.canary->on_notes(notes);
+  write(notes.first);
+  return notes;
+}
+
+void Node::follow(const core::BatchNotes& notes, const core::BatchFate& fate) {
+  const auto* committed = std::get_if<core::BatchCommitted>(&fate);
+  if (!committed || !world_.scenario.forgets()) return;
+  auto follows = core::following(notes, *committed);
+  auto moved = process_->memory.moved(follows.cursors);
+  if (!moved.shards.empty()) follows.records.emplace_back(std::move(moved));
+  write(follows.records);
+}
+
+void Node::tell_memory(core::Heartbeat& said) const {
+  if (!world_.scenario.forgets()) return;
+  process_->memory.tell(said);
+  if (world_.canary) world_.canary->on_heartbeat(said);
+}
+
+void Node::hear_memory(const core::HeartbeatAnswer& answer) {
+  if (!world_.scenario.forgets()) return;
+  using Heard = core::JournalMemory::Heard;
+  const Heard news = process_->memory.heard(answer);
+  if (news == Heard::first) write({process_->memory.mark()});
+  if (news == Heard::forgot) put_back(std::make_shared<core::JournalRest>());
+}
+
+// Again while it is quiet, for what ends meanwhile.
+void Node::put_back(const std::shared_ptr<core::JournalRest>& rest) {
+  auto runs = std::make_shared<std::vector<core::RememberedRun>>();
+  for (const core::RememberedRun* known : rest->take(journal_)) runs->push_back(*known);
+  if (world_.canary) world_.canary->on_put_back(*runs);
+  const auto generation = process_->memory.generation();
+  if (world_.traced()) say("puts back what it knows of " + std::to_string(runs->size()) + " runs");
+  ask(
+      [this, runs] {
+        const auto told = world_.store.reassert(*runs);
+        for (std::size_t i = 0; i < told.size(); ++i) {
+          if (world_.traced())
+            say("put back " + describe((*runs)[i].run, world_.base()) + " id " +
+                (*runs)[i].run.id.text() + " -> " + std::to_string(static_cast<int>(told[i])));
+          world_.counted.put_back += told[i] == core::PutBack::known ? 0 : 1;
+        }
+      },
+      [this, rest, generation] {
+        core::JournalMemory& memory = process_->memory;
+        const bool done = !memory.putting_back();
+        if (!memory.put_back(generation)) return;  // it was begun anew
+        if (!done) write({memory.mark()});
+        if (memory.quiet())
+          later(500ms, [this, rest, generation] {
+            if (process_->memory.generation() == generation) put_back(rest);
+          });
+      },
+      [this, generation] {
+        if (process_->memory.generation() == generation) {
+          put_back(std::make_shared<core::JournalRest>());
+        }
+      },
+      1s);
+}
+
+}  // namespace cronally::sim
