@@ -8,6 +8,7 @@
 #include "api/v1.h"
 #include "api/v1_answers.h"
 #include "base/text.h"
+#include "runtime/deadline.h"
 #include "runtime/metric_names.h"
 
 namespace cronally::api {
@@ -23,6 +24,13 @@ Error method_not_allowed(const net::Request& request, const std::string& allow) 
           quote(request.method) + " is not allowed at " + quote(request.path) + "; use " + allow};
 }
 
+// When the answer is due. A test's clock may run faster than one can wait.
+runtime::Deadline deadline_from(const Shared& shared, SteadyInstant begun) {
+  const auto& clock = shared.deps.clock;
+  const Duration passed = clock.sleep_for(clock.steady() - begun);
+  return runtime::Deadline::after(shared.waits.steady() - passed, shared.deps.answer_max);
+}
+
 Answer answer(Shared& shared, const net::Request& request, std::string_view path) {
   Match match = match_route(request.method, path);
   if (!match.route) {
@@ -31,8 +39,11 @@ Answer answer(Shared& shared, const net::Request& request, std::string_view path
     refusal.headers.add("Allow", match.allow);
     return refusal;
   }
-  if (match.route->handle == run_changes)
+  const bool polls = match.route->handle == run_changes;
+  if (polls)
     if (const auto later = wait_quietly(shared, request)) return *later;
+  const runtime::DeadlineScope scope(
+      deadline_from(shared, polls ? shared.deps.clock.steady() : request.received_at));
   return admit(shared, request, *match.route, std::move(match.params));
 }
 
@@ -40,7 +51,10 @@ net::Reply reply(Shared& shared, const net::Request& request) {
   const std::string_view path = local_path(shared.deps.v1, request.path);
   const bool v1 = is_v1(path);
   try {
-    if (v1) return answer_v1(shared, request, path);
+    if (v1) {
+      const runtime::DeadlineScope scope(deadline_from(shared, request.received_at));
+      return answer_v1(shared, request, path);
+    }
     Answer result = answer(shared, request, path);
     return result ? std::move(*result) : problem_of(result.error());
   } catch (const Unavailable& outage) {

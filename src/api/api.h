@@ -54,8 +54,10 @@ struct ApiDeps {
   runtime::Metrics& metrics;
   std::string version;
   std::filesystem::path scratch;  // a private directory, for the copy that a backup streams
-  // How long an answer to delete, pause and change waits for the scheduler to have seen it.
-  Duration ack_timeout = std::chrono::seconds{5};
+  // From a request's arrival, or from the call where a long poll has waited before: what the store
+  // has not done by then is answered 503, and so is a delete, pause or change that the scheduler
+  // has not seen. Clients are promised 5 s; the rest is for the way.
+  Duration answer_max = std::chrono::milliseconds{4500};
   V1Options v1{};
 };
 

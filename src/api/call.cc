@@ -3,6 +3,7 @@
 #include "base/hmac.h"
 #include "base/text.h"
 #include "core/secret_context.h"
+#include "runtime/deadline.h"
 #include "runtime/random.h"
 
 namespace cronally::api {
@@ -31,6 +32,11 @@ Decoy::Decoy(const runtime::Vault& vault)
     : account{runtime::random_uuid_v4()},
       sealed_secret(vault.seal(core::api_secret_context(account),
                                SecretText(base64(runtime::random_bytes(32))))) {}
+
+Duration Call::time_left() const {
+  const auto deadline = runtime::DeadlineScope::current();
+  return deadline ? deadline->remaining(shared.waits.steady()) : shared.deps.answer_max;
+}
 
 net::Response json_response(int status, const json::value& body) {
   return {status, {{"Content-Type", "application/json"}}, json::serialize(body)};

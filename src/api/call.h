@@ -53,6 +53,7 @@ struct Shared {
   explicit Shared(ApiDeps with) : deps(std::move(with)), decoy(deps.vault) {}
 
   ApiDeps deps;
+  const runtime::SystemClock waits{runtime::SystemClock::Hooks::ignore};  // what waiting goes by
   const Decoy decoy;
   ReplayGuard replays;
   QuietPolls quiet_polls;
@@ -74,6 +75,8 @@ struct Call {
   ApiDeps& deps() const { return shared.deps; }
   AccountNo account() const { return principal.account; }
   Instant now() const { return shared.deps.clock.wall(); }
+  // What is left of ApiDeps::answer_max.
+  Duration time_left() const;
 };
 
 // An error becomes its problem (api/problem.h).

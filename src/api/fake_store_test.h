@@ -13,6 +13,7 @@
 #include "base/hmac.h"
 #include "base/text.h"
 #include "runtime/clock.h"
+#include "runtime/deadline.h"
 #include "store/database.h"
 
 namespace cronally::api {
@@ -32,6 +33,8 @@ class FakeStore final : public store::Database,
   bool down = false;   // every verb throws
   int lost_races = 0;  // so many change_job calls lose to another edit
   int acks_awaited = 0;
+  Duration ack_wait{};                       // how long the last await_seen would have waited
+  std::optional<runtime::Deadline> find_by;  // the deadline of the last find_job
   int ledger_reads = 0;
   std::vector<core::Run> runs;     // oldest first
   std::uint64_t tick = 1;          // run_change_tick
@@ -192,12 +195,14 @@ class FakeStore final : public store::Database,
     std::erase_if(jobs_, [&](const core::Job& other) { return other.id == id; });
     return gone;
   }
-  bool await_seen(ShardNo, std::int64_t, Duration) override {
+  bool await_seen(ShardNo, std::int64_t, Duration timeout) override {
     ++acks_awaited;
+    ack_wait = timeout;
     return seen;
   }
   std::optional<core::Job> find_job(AccountNo account, JobId id) override {
     require_up();
+    find_by = runtime::DeadlineScope::current();
     const core::Job* job = live(id);
     return job && job->account == account ? std::optional(*job) : std::nullopt;
   }

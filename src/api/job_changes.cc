@@ -34,8 +34,7 @@ Result<void> check_if_match(const net::Request& request, const core::Job& job) {
 }
 
 Result<void> await_ack(const Call& call, const core::Job& job) {
-  if (call.deps().database.jobs().await_seen(job.shard, job.change, call.deps().ack_timeout))
-    return {};
+  if (call.deps().database.jobs().await_seen(job.shard, job.change, call.time_left())) return {};
   return fail("undecided",
               "the change is stored, but the scheduler has not confirmed it in time: a run of the "
               "old definition may still begin; GET the job, look at /readyz, and repeat");

@@ -140,6 +140,7 @@ inline constexpr Duration quiet_max = std::chrono::seconds{60};
 struct ServerMark {
   std::int64_t system = 0;
   std::int64_t timeline = 0;
+  friend bool operator==(const ServerMark&, const ServerMark&) = default;
 };
 
 // By how much the generation has to rise, which is more than it can have fallen; 0: nothing was

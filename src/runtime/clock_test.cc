@@ -119,5 +119,21 @@ TEST(Deadline, RemainsUntilItHasPassed) {
   EXPECT_LT(deadline, Deadline::after(now, 3s));
 }
 
+TEST(DeadlineScope, IsOfItsThreadAndEndsWithTheBlock) {
+  const Deadline outer{SteadyInstant{1h}};
+  const Deadline inner{SteadyInstant{2h}};
+  EXPECT_EQ(DeadlineScope::current(), std::nullopt);
+  {
+    const DeadlineScope scope(outer);
+    {
+      const DeadlineScope within(inner);
+      EXPECT_EQ(DeadlineScope::current(), inner);
+    }
+    EXPECT_EQ(DeadlineScope::current(), outer);
+    std::thread([] { EXPECT_EQ(DeadlineScope::current(), std::nullopt); }).join();
+  }
+  EXPECT_EQ(DeadlineScope::current(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace cronally::runtime

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <compare>
+#include <optional>
+#include <utility>
 
 #include "base/time.h"
 
@@ -20,6 +22,24 @@ struct Deadline {
   constexpr bool passed(SteadyInstant now) const { return now >= at; }
 
   friend constexpr auto operator<=>(const Deadline&, const Deadline&) = default;
+};
+
+// The deadline of what a thread works on, handed down to all that it calls: who answers a request
+// opens a scope, and what would wait further down ends by then. It does not pass to other threads.
+// The steady clock is that of SystemClock without its hooks.
+class DeadlineScope {
+ public:
+  explicit DeadlineScope(Deadline deadline) : outer_(std::exchange(current_, deadline)) {}
+  ~DeadlineScope() { current_ = outer_; }
+  DeadlineScope(const DeadlineScope&) = delete;
+  DeadlineScope& operator=(const DeadlineScope&) = delete;
+
+  // Of this thread's innermost scope; none outside of one.
+  static std::optional<Deadline> current() { return current_; }
+
+ private:
+  static inline thread_local std::optional<Deadline> current_;
+  const std::optional<Deadline> outer_;
 };
 
 }  // namespace cronally::runtime

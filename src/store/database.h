@@ -5,6 +5,8 @@
 //  * A verb blocks until its answer is durable (writes) or read; call it from threads that may
 //    block. All verbs are thread-safe. Writes of all callers join group commits.
 //  * No verb takes `now`: the store's clock decides, and every written instant is its.
+//  * Within a DeadlineScope (runtime/deadline.h) a verb of PostgreSQL has answered or thrown by its
+//    deadline; without one, a read or an edit within 4.5 s. SQLite waits for its disk alone.
 //  * Result errors are outcomes (codes are listed at each verb); an outage throws Unavailable.
 //  * Secrets come and go sealed; the store never sees a plain value.
 #pragma once

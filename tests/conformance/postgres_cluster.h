@@ -34,12 +34,47 @@ class PostgresCluster {
 
   // A new one, with these words of postgres(1)'s command line besides. Null as above.
   static std::unique_ptr<PostgresCluster> make(const std::vector<std::string>& settings) {
-    const auto programs = find_programs();
-    if (programs.empty()) return nullptr;
+    if (find_programs().empty()) return nullptr;
     auto cluster = std::unique_ptr<PostgresCluster>(new PostgresCluster);
-    cluster->start(programs, settings);
+    cluster->make_directory();
+    cluster->must_run({(find_programs() / "initdb").string(), "-D", cluster->data(), "-U",
+                       "cronally", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"});
+    cluster->start(settings);
     return cluster;
   }
+
+  // A standby of this server, with a copy of its files and the same settings.
+  std::unique_ptr<PostgresCluster> make_standby() const {
+    auto standby = std::unique_ptr<PostgresCluster>(new PostgresCluster);
+    standby->make_directory();
+    standby->must_run({(find_programs() / "pg_basebackup").string(), "-D", standby->data(), "-R",
+                       "-h", "127.0.0.1", "-p", std::to_string(port_), "-U", "cronally",
+                       "--checkpoint=fast", "--no-sync"});
+    standby->start(settings_);
+    return standby;
+  }
+  void promote() { connect_to_any().execute("SELECT pg_promote(true, 30)"); }
+
+  // From here on a COMMIT waits for a standby.
+  enum class Standby {
+    none,     // it does not, and those that wait are done
+    any,      // which there is
+    missing,  // for ever
+  };
+  void commit_with(Standby standby) {
+    const std::string name = standby == Standby::none ? "" : standby == Standby::any ? "*" : "gone";
+    auto db = connect("postgres");
+    db.execute("ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+    db.execute("SELECT pg_reload_conf()");
+    // The server's processes heed it one by one.
+    while (commit_hangs() != (standby == Standby::missing)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    }
+  }
+
+  // Every process of the server stops where it is, with its connections open; and goes on.
+  void freeze() const { signal_all(SIGSTOP); }
+  void thaw() const { signal_all(SIGCONT); }
 
   ~PostgresCluster() {
     end_server(SIGQUIT);  // at once: nothing of it is kept
@@ -113,6 +148,18 @@ class PostgresCluster {
  private:
   PostgresCluster() = default;
 
+  bool commit_hangs() const {
+    auto hasty = options("postgres");
+    hasty.exchange_max = std::chrono::milliseconds{300};
+    try {
+      store::postgres::Connection{hasty}.execute(
+          "SELECT pg_logical_emit_message(true, 'test', 'test')");
+      return false;
+    } catch (const store::postgres::PgError&) {
+      return true;
+    }
+  }
+
   static std::filesystem::path find_programs() {
     for (int version = 19; version >= 13; --version) {
       const std::filesystem::path programs =
@@ -122,7 +169,9 @@ class PostgresCluster {
     return {};
   }
 
-  void start(const std::filesystem::path& programs, const std::vector<std::string>& settings) {
+  std::string data() const { return (directory_ / "data").string(); }
+
+  void make_directory() {
     std::string made = std::filesystem::temp_directory_path() / "cronally-postgres-XXXXXX";
     CHECK(::mkdtemp(made.data()), "the temporary directory takes no new folder");
     directory_ = made;
@@ -130,16 +179,15 @@ class PostgresCluster {
     if (const auto* user = unprivileged()) {
       CHECK(::chown(made.c_str(), user->pw_uid, user->pw_gid) == 0, "root gives its folder away");
     }
-    const auto data = (directory_ / "data").string();
-    const auto initdb = run({(programs / "initdb").string(), "-D", data, "-U", "cronally", "-A",
-                             "trust", "-E", "UTF8", "--no-locale", "--no-sync"});
-    int status = 0;
-    CHECK(::waitpid(initdb, &status, 0) == initdb && status == 0, "initdb makes a cluster");
+  }
+
+  void start(const std::vector<std::string>& settings) {
+    settings_ = settings;
     static int clusters = 0;  // of this program: two of them may run
     port_ = 20'000 + (::getpid() + 4'999 * clusters++) % 20'000;
-    words_ = {(programs / "postgres").string(),
+    words_ = {(find_programs() / "postgres").string(),
               "-D",
-              data,
+              data(),
               "-k",
               directory_.string(),
               "-p",
@@ -181,11 +229,21 @@ class PostgresCluster {
 
   // As the user of the server.
   void copy_files(const std::string& from, const std::string& to) {
-    const pid_t copy =
-        run({"/bin/cp", "-a", (directory_ / from).string(), (directory_ / to).string()});
-    int status = 0;
-    CHECK(::waitpid(copy, &status, 0) == copy && status == 0, "a cluster's files are copied");
+    must_run({"/bin/cp", "-a", (directory_ / from).string(), (directory_ / to).string()});
   }
+  static void must_run(const std::vector<std::string>& words) {
+    const pid_t child = run(words);
+    int status = 0;
+    CHECK(::waitpid(child, &status, 0) == child && status == 0, "a cluster's files are made");
+  }
+
+  void signal_all(int signal) const {
+    ::kill(server_, signal);
+    const auto pid = std::to_string(server_);
+    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+    for (pid_t child = 0; children >> child;) ::kill(child, signal);
+  }
+
   static void own(const std::filesystem::path& path) {
     if (const auto* user = unprivileged()) {
       CHECK(::chown(path.c_str(), user->pw_uid, user->pw_gid) == 0, "root gives its file away");
@@ -212,6 +270,7 @@ class PostgresCluster {
 
   std::filesystem::path directory_;
   int port_ = 0;
+  std::vector<std::string> settings_;
   std::vector<std::string> words_;  // of the server's command line
   pid_t server_ = 0;
   int databases_ = 0;

@@ -42,10 +42,26 @@ bool gives(const PQconninfoOption* options, std::string_view keyword) {
   return false;
 }
 
-// An address as libpq takes it. The texts live as long as the options.
+// An address as libpq takes it: keywords, and values at the same places, of which it passes over
+// the empty ones.
 struct Words {
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
+  std::vector<std::pair<std::string, std::string>> texts;
+
+  std::vector<const char*> keywords() const {
+    return each([](const auto& text) { return text.first.c_str(); });
+  }
+  std::vector<const char*> values() const {
+    return each([](const auto& text) { return text.second.c_str(); });
+  }
+
+ private:
+  template <class Pick>
+  std::vector<const char*> each(Pick pick) const {
+    std::vector<const char*> picked;
+    for (const auto& text : texts) picked.push_back(pick(text));
+    picked.push_back(nullptr);
+    return picked;
+  }
 };
 
 Words words_of(const ConnectionOptions& options) {
@@ -57,6 +73,14 @@ Words words_of(const ConnectionOptions& options) {
     throw PgError("", "the address is none that libpq reads, as postgres://user@host/database",
                   true);
   }
+  Words words;
+  const auto say = [&](std::string_view keyword, std::string value) {
+    words.texts.emplace_back(std::string(keyword), std::move(value));
+  };
+  const auto stands_over = [&](std::string_view keyword) {
+    return std::ranges::any_of(options.instead,
+                               [&](const auto& word) { return word.first == keyword; });
+  };
   // What the address says itself goes before these.
   constexpr std::array<std::pair<const char*, const char*>, 7> defaults{{
       {"target_session_attrs", "read-write"},
@@ -67,19 +91,14 @@ Words words_of(const ConnectionOptions& options) {
       {"keepalives_count", "3"},
       {"client_encoding", "UTF8"},
   }};
-  Words words{{"dbname", "fallback_application_name"},
-              {options.address.c_str(), options.name.c_str()}};
+  say("fallback_application_name", options.name);
   for (const auto& [keyword, value] : defaults) {
-    if (gives(given.get(), keyword)) continue;
-    words.keywords.push_back(keyword);
-    words.values.push_back(value);
+    if (!gives(given.get(), keyword) && !stands_over(keyword)) say(keyword, value);
   }
-  for (const auto& [keyword, value] : options.instead) {
-    words.keywords.push_back(keyword.c_str());
-    words.values.push_back(value.c_str());
+  for (const auto* option = given.get(); option->keyword; ++option) {
+    if (option->val && !stands_over(option->keyword)) say(option->keyword, option->val);
   }
-  words.keywords.push_back(nullptr);
-  words.values.push_back(nullptr);
+  for (const auto& [keyword, value] : options.instead) say(keyword, value);
   return words;
 }
 
@@ -105,7 +124,7 @@ std::vector<std::string> states_in(std::string_view text) {
 std::vector<std::string> refusal_states(const ConnectionOptions& options) {
   const auto words = words_of(options);
   const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
-      PQconnectStartParams(words.keywords.data(), words.values.data(), 1), &PQfinish);
+      PQconnectStartParams(words.keywords().data(), words.values().data(), 0), &PQfinish);
   if (!connection) return {};
   // There is no other way to have SQLSTATEs of a connection that was refused: a beginning that is
   // dropped, so that the whole is done with this verbosity.
@@ -127,15 +146,38 @@ std::string outage_text(const PgError& error) {
   return std::string("the database cannot be used: ") + error.what();
 }
 
-Connection::Connection(const ConnectionOptions& options) : exchange_max_(options.exchange_max) {
-  const auto words = words_of(options);
-  connection_.reset(PQconnectdbParams(words.keywords.data(), words.values.data(), 1));
+Connection::Connection(const ConnectionOptions& options)
+    : exchange_max_(options.exchange_max), silent_(options.silent), origin_(options.origin) {
+  make(options);
   if (PQstatus(connection_.get()) != CONNECTION_OK) lost(PQerrorMessage(connection_.get()));
   PQsetNoticeReceiver(connection_.get(), note_warning, this);
   if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
     lost(PQerrorMessage(connection_.get()));
   }
-  if (!options.settings.empty()) execute(options.settings);
+  auto first = options.settings;
+  if (options.marked) first.emplace_back("SELECT system, timeline FROM cronally.server_identity()");
+  if (first.empty()) return;
+  const auto answers = execute(first);
+  if (options.marked) mark_ = {answers.back()[0].integer(0), answers.back()[0].integer(1)};
+}
+
+void Connection::make(const ConnectionOptions& options) {
+  const auto words = words_of(options);
+  const auto keywords = words.keywords();
+  const auto values = words.values();
+  if (!options.by) {  // libpq counts the time of each host by itself, in whole seconds
+    connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 0));
+    return;
+  }
+  end_by_ = *options.by;
+  waits_since_ = clock_.steady();
+  connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
+  auto next = PGRES_POLLING_WRITING;
+  while (PQstatus(connection_.get()) != CONNECTION_BAD &&
+         (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING)) {
+    wait_socket(next == PGRES_POLLING_WRITING, end_by_);
+    next = PQconnectPoll(connection_.get());
+  }
 }
 
 Connection::~Connection() = default;
@@ -220,7 +262,8 @@ void Connection::send_text(const std::string& text) {
 
 // Sends what is queued and takes every answer up to the end of the pipeline.
 std::vector<Rows> Connection::exchange(std::size_t calls) {
-  const auto until = clock_.steady() + exchange_max_;
+  waits_since_ = clock_.steady();
+  const auto until = std::min(waits_since_ + exchange_max_, end_by_);
   if (PQpipelineSync(connection_.get()) != 1) lost(PQerrorMessage(connection_.get()));
   flush(until);
   std::vector<Rows> rows;
@@ -281,6 +324,7 @@ void Connection::wait_socket(bool to_write, SteadyInstant until) {
   const int ready = left.count() > 0 ? ::poll(&socket, 1, static_cast<int>(left.count())) : 0;
   if (ready < 0 && errno == EINTR) return;
   if (ready > 0) return;
+  if (silent_ && clock_.steady() - waits_since_ >= silence_min) silent_();
   throw PgError("", "the server did not answer in time", true, PgError::Silent::yes);
 }
 

@@ -13,7 +13,9 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -22,7 +24,9 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "core/journal.h"
 #include "runtime/clock.h"
+#include "store/postgres/address.h"
 #include "store/postgres/wire.h"
 
 namespace cronally::store::postgres {
@@ -54,6 +58,14 @@ struct Call {
   Params params{};
 };
 
+// The host that a connection was made to, how often it had been silent by then, and how often
+// another server had come to be followed (hosts.h).
+struct Origin {
+  Host host;
+  std::int64_t silences = 0;
+  std::int64_t changes = 0;
+};
+
 struct ConnectionOptions {
   // A URI or keywords and values, with several hosts perhaps (libpq, "Connection Strings").
   std::string address;
@@ -61,14 +73,25 @@ struct ConnectionOptions {
   Duration exchange_max = std::chrono::seconds{5};
   // Settings of the session, each one statement without parameters.
   std::vector<std::string> settings{};
-  // Keywords that stand over the address's: {"host", "db2"}.
+  // Keywords that stand over the address's: {"host", "db2"}. An empty value: as if the address did
+  // not have it.
   std::vector<std::pair<std::string, std::string>> instead{};
+  // For a connection to one host: made by then, or given up.
+  std::optional<SteadyInstant> by{};
+  Origin origin{};
+  bool marked = false;  // mark() is asked for: the database has the schema
+  // Told, on the thread that waits, of a host that left an exchange or the making of the connection
+  // unanswered past its deadline, and for no less than silence_min.
+  std::function<void()> silent{};
 };
+
+// A shorter silence says nothing of a host: whoever waited had little time left.
+inline constexpr Duration silence_min = std::chrono::seconds{2};
 
 class Connection {
  public:
   // Connects to the first host that takes writes, unless the address asks otherwise. Each host has
-  // 3 s (or the address's connect_timeout). Throws PgError, lost.
+  // 3 s (or the address's connect_timeout), or until `by`. Throws PgError, lost.
   explicit Connection(const ConnectionOptions& options);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -90,6 +113,8 @@ class Connection {
 
   // From here on an exchange may take so long.
   void limit_exchanges(Duration length) { exchange_max_ = length; }
+  // And no longer than this, until it is set anew: who waits for them has no more time.
+  void end_by(SteadyInstant at) { end_by_ = at; }
 
   // A transaction is open (or failed) on this connection.
   bool in_transaction() const;
@@ -104,6 +129,10 @@ class Connection {
 
   // What the server, or a pooler before it, says its process is.
   int backend() const { return PQbackendPID(connection_.get()); }
+  const Origin& origin() const { return origin_; }
+  // The server and its timeline, which stay as long as the connection; with
+  // ConnectionOptions::marked.
+  const std::optional<core::ServerMark>& mark() const { return mark_; }
   int server_version() const { return PQserverVersion(connection_.get()); }  // 150018
   std::string parameter(const char* name) const;                             // "server_encoding"
   std::string host() const;  // "db1:5432", or the folder of its socket
@@ -113,6 +142,7 @@ class Connection {
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
+  void make(const ConnectionOptions& options);
   void send(const Call& call);
   Rows answer_of_copy(ExecStatusType wanted);
   void send_text(const std::string& text);
@@ -125,6 +155,11 @@ class Connection {
 
   const runtime::SystemClock clock_{runtime::SystemClock::Hooks::ignore};  // for deadlines alone
   Duration exchange_max_;
+  SteadyInstant end_by_ = SteadyInstant::max();
+  const std::function<void()> silent_;
+  const Origin origin_;
+  SteadyInstant waits_since_{};
+  std::optional<core::ServerMark> mark_;
   std::unique_ptr<PGconn, Finish> connection_;
   std::unordered_set<std::string_view> prepared_;
   // What is sent and not answered: the name of a statement that is prepared, or empty for a call.

@@ -6,6 +6,7 @@
 #include "runtime/clock.h"
 #include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/hosts.h"
 #include "store/postgres/leases.h"
 #include "store/postgres/listener.h"
 #include "store/postgres/reach.h"
@@ -18,7 +19,8 @@ namespace cronally::store::postgres {
 ConnectionOptions connection_options(const std::string& address, const std::string& kind);
 // The same with little time for each exchange: a lease is as short as 2 s.
 ConnectionOptions lease_options(const std::string& address);
-// The same for API calls, whose answer has 5 s; and for who finds out whether the server answers.
+// The same for API calls, whose deadline is shorter still; and for who finds out whether the server
+// answers.
 ConnectionOptions read_options(const std::string& address);
 ConnectionOptions edit_options(const std::string& address);
 ConnectionOptions listen_options(const std::string& address);
@@ -35,19 +37,20 @@ struct Engine {
                  .connection = connection_options(address, "batches"),
                  .clock = clock,
                  .resume_at = resumed_at},
-                bell, reach),
+                hosts, bell, reach),
         edits({.line = Writer::Line::edits,
                .connection = edit_options(address),
                .clock = clock,
                .resume_at = resumed_at},
-              bell, reach),
+              hosts, bell, reach),
         counting(counting_options(address)),
-        leases(lease_options(address), clock, std::move(about)),
-        readers(read_options(address), reach),
-        listener(listen_options(address), bell, reach) {}
+        leases(lease_options(address), hosts, clock, std::move(about)),
+        readers(read_options(address), hosts, reach),
+        listener(listen_options(address), hosts, bell, reach) {}
 
   const std::shared_ptr<const runtime::Clock> clock;
   const Instant resume_at;
+  Hosts hosts;
   Bell bell;
   Reach reach;
   Writer batches;

@@ -245,8 +245,10 @@ Result<core::Job> PostgresJobs::delete_job(AccountNo account, JobId id,
 // The bell tells what owners have seen; that a lease ended nobody tells, so that is looked at.
 bool PostgresJobs::await_seen(ShardNo shard, std::int64_t change, Duration timeout) {
   constexpr Duration look_every = std::chrono::milliseconds{250};
+  const runtime::SystemClock clock{runtime::SystemClock::Hooks::ignore};
+  const auto until = clock.steady() + timeout;
   while (true) {
-    const auto wait = std::min(timeout, look_every);
+    const auto wait = std::clamp<Duration>(until - clock.steady(), Duration{}, look_every);
     if (engine_.bell.wait_seen(shard, change, wait)) return true;
     try {
       const bool seen = engine_.readers.read([&](Connection& db) {
@@ -256,8 +258,7 @@ bool PostgresJobs::await_seen(ShardNo shard, std::int64_t change, Duration timeo
     } catch (const Unavailable&) {
       // The edit is committed; whether its owner has seen it is told when the database is back.
     }
-    timeout -= wait;
-    if (timeout <= Duration{}) return false;
+    if (clock.steady() >= until) return false;
   }
 }
 

@@ -32,14 +32,16 @@ void Leases::in_transaction(Work work) {
   while (true) {
     bool begun = false;
     try {
+      if (db_ && !hosts_.keeps(*db_)) db_.reset();
       if (!db_) {
         fresh = true;  // where nobody answers, too: there is no second try then
-        db_ = std::make_unique<Connection>(options_);
+        db_ = hosts_.connect(options_);
       }
       const auto sample = begin(*db_, fresh);
       begun = true;
       work(*db_, sample);
       db_->run({{"unlimited"}, {"commit"}});
+      if (!db_->take_warned()) hosts_.committed(*db_);
       return;
     } catch (const PgError& error) {
       db_.reset();

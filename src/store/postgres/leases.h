@@ -18,6 +18,7 @@
 #include "core/lease.h"
 #include "runtime/clock.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/hosts.h"
 #include "store/postgres/open.h"
 
 namespace cronally::store::postgres {
@@ -26,9 +27,12 @@ namespace cronally::store::postgres {
 class Leases {
  public:
   // `clock`: whose steady time heartbeats go by. `about`: as PostgresOptions has it.
-  Leases(ConnectionOptions options, std::shared_ptr<const runtime::Clock> clock,
+  Leases(ConnectionOptions options, Hosts& hosts, std::shared_ptr<const runtime::Clock> clock,
          std::function<NodeAbout()> about = {})
-      : options_(std::move(options)), clock_(std::move(clock)), about_(std::move(about)) {}
+      : options_(std::move(options)),
+        hosts_(hosts),
+        clock_(std::move(clock)),
+        about_(std::move(about)) {}
 
   // As Spine has them. Unavailable where the database does not answer: whether it counted is not
   // known, and the next one decides.
@@ -48,6 +52,7 @@ class Leases {
   core::ClockSample begin(Connection& db, bool fresh) const;
 
   const ConnectionOptions options_;
+  Hosts& hosts_;
   const std::shared_ptr<const runtime::Clock> clock_;
   const std::function<NodeAbout()> about_;
   std::mutex mutex_;

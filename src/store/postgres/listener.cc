@@ -27,8 +27,12 @@ bool stopped(int stop, Duration timeout) {
 
 }  // namespace
 
-Listener::Listener(ConnectionOptions options, Bell& bell, Reach& reach)
-    : options_(std::move(options)), bell_(bell), reach_(reach), stop_(::eventfd(0, EFD_CLOEXEC)) {
+Listener::Listener(ConnectionOptions options, Hosts& hosts, Bell& bell, Reach& reach)
+    : options_(std::move(options)),
+      hosts_(hosts),
+      bell_(bell),
+      reach_(reach),
+      stop_(::eventfd(0, EFD_CLOEXEC)) {
   CHECK(stop_.get() >= 0, "an eventfd can be made");
   thread_ = std::thread([this] { run(); });
 }
@@ -45,9 +49,9 @@ void Listener::run() {
   while (!stopped(stop_.get(), 0s)) {
     bool answered = false;
     try {
-      Connection db(options_);
-      listen(db, answered);
-      return;
+      const auto db = hosts_.connect(options_);
+      if (listen(*db, answered)) return;
+      continue;
     } catch (const PgError& error) {
       if (answered && !error.silent()) continue;
       reach_.failed(outage_text(error));
@@ -56,18 +60,19 @@ void Listener::run() {
   }
 }
 
-void Listener::listen(Connection& db, bool& answered) {
+bool Listener::listen(Connection& db, bool& answered) {
   db.run("listen");
   const runtime::SystemClock clock{runtime::SystemClock::Hooks::ignore};
   auto look_at = clock.steady();
   while (true) {
     if (clock.steady() >= look_at) {
+      if (!hosts_.keeps(db)) return false;
       look(db, bell_, runs_known_);
       reach_.answered();
       answered = true;
       look_at = clock.steady() + look_every;
     }
-    if (db.wait_readable(stop_.get(), look_at - clock.steady())) return;
+    if (db.wait_readable(stop_.get(), look_at - clock.steady())) return true;
     for (const auto& news : db.take_notifications()) bell_.ring(read_news(news));
   }
 }

@@ -9,6 +9,7 @@
 #include "runtime/files.h"
 #include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/hosts.h"
 #include "store/postgres/reach.h"
 
 namespace cronally::store::postgres {
@@ -17,7 +18,7 @@ namespace cronally::store::postgres {
 // `reach`.
 class Listener {
  public:
-  Listener(ConnectionOptions options, Bell& bell, Reach& reach);
+  Listener(ConnectionOptions options, Hosts& hosts, Bell& bell, Reach& reach);
   ~Listener();
 
   // What every shard's change and sight numbers are by now; rings the bell with them.
@@ -25,10 +26,12 @@ class Listener {
 
  private:
   void run();
-  // Until the stop. `answered`: the server has answered a look.
-  void listen(Connection& db, bool& answered);
+  // Until the stop: true. Or until another server is followed. `answered`: this one has answered a
+  // look.
+  bool listen(Connection& db, bool& answered);
 
   const ConnectionOptions options_;
+  Hosts& hosts_;
   Bell& bell_;
   Reach& reach_;
   runtime::Fd stop_;  // readable once this ends

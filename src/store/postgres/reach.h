@@ -1,6 +1,6 @@
 // Whether the database answers, as the listener last found out. While it does not, whoever would
 // wait for it is told so at once: a server that is frozen takes seconds for each try, and callers
-// would queue for them.
+// would queue for them. And until when a caller waits otherwise.
 #pragma once
 
 #include <atomic>
@@ -8,9 +8,17 @@
 #include <string>
 
 #include "base/error.h"
+#include "runtime/deadline.h"
 #include "runtime/health.h"
 
 namespace cronally::store::postgres {
+
+// When a read or an edit that begins now has to have its answer: the deadline of its thread, or the
+// same time for who has none.
+inline SteadyInstant answer_by(SteadyInstant now) {
+  constexpr Duration patience = std::chrono::milliseconds{4500};
+  return runtime::DeadlineScope::current().value_or(runtime::Deadline::after(now, patience)).at;
+}
 
 // Thread-safe.
 class Reach {

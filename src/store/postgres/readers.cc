@@ -2,34 +2,39 @@
 
 namespace cronally::store::postgres {
 
-namespace {
-
-constexpr std::chrono::seconds wait_max{4};
-
-}  // namespace
-
-std::unique_ptr<Connection> Readers::take(bool anew) {
+std::unique_ptr<Connection> Readers::take(SteadyInstant by, bool anew) {
   std::unique_lock lock(mutex_);
-  const bool got = returned_.wait_for(lock, wait_max,
+  const bool got = returned_.wait_for(lock, by - clock_.steady(),
                                       [this] { return !idle_.empty() || open_ < connections_max; });
-  if (!got) throw Unavailable("the database is busy: its readers all wait for it; try again");
+  if (!got || clock_.steady() >= by)
+    throw Unavailable("the database is busy: its readers all wait for it; try again");
   if (anew) {
     open_ -= idle_.size();
     idle_.clear();
   }
-  if (!idle_.empty()) {
-    auto connection = std::move(idle_.back());
-    idle_.pop_back();
+  if (auto connection = take_idle()) {
+    connection->end_by(by);
     return connection;
   }
   ++open_;
   lock.unlock();
   try {
-    return std::make_unique<Connection>(options_);
+    return hosts_.connect(options_, by);
   } catch (...) {
     give_back(nullptr);
     throw;
   }
+}
+
+// Null where there is none that is of use.
+std::unique_ptr<Connection> Readers::take_idle() {
+  while (!idle_.empty()) {
+    auto connection = std::move(idle_.back());
+    idle_.pop_back();
+    if (hosts_.keeps(*connection)) return connection;
+    --open_;
+  }
+  return nullptr;
 }
 
 void Readers::give_back(std::unique_ptr<Connection> connection) {

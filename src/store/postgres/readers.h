@@ -9,30 +9,33 @@
 
 #include "base/error.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/hosts.h"
 #include "store/postgres/reach.h"
 
 namespace cronally::store::postgres {
 
-// Thread-safe. At most four connections; whoever finds none waits for one, some seconds at most.
+// Thread-safe. At most four connections; whoever finds none waits for one.
 class Readers {
  public:
-  Readers(ConnectionOptions options, const Reach& reach)
-      : options_(std::move(options)), reach_(reach) {}
+  Readers(ConnectionOptions options, Hosts& hosts, const Reach& reach)
+      : options_(std::move(options)), hosts_(hosts), reach_(reach) {}
 
   // Hands a connection to `read`, whose calls see each what is committed by then. A connection that
   // was lost is replaced once, and `read` called again; what fails then is Unavailable, at once
-  // where the database is away.
+  // where the database is away. All of it ends by answer_by(now).
   template <class Read>
   auto read(Read&& read) {
     reach_.require();
+    const auto by = answer_by(clock_.steady());
     try {
-      return Lease(*this).run(read);
+      return Lease(*this, by).run(read);
     } catch (const PgError& error) {
-      if (!error.lost() && error.state() != "25006") throw Unavailable(outage_text(error));
+      const bool again = error.lost() || error.state() == "25006";
+      if (!again || clock_.steady() >= by) throw Unavailable(outage_text(error));
     }
     reach_.require();
     try {
-      return Lease(*this, Lease::fresh).run(read);
+      return Lease(*this, by, Lease::fresh).run(read);
     } catch (const PgError& error) {
       throw Unavailable(outage_text(error));
     }
@@ -55,8 +58,8 @@ class Readers {
   class Lease {
    public:
     static constexpr bool fresh = true;
-    explicit Lease(Readers& readers, bool anew = false)
-        : readers_(readers), connection_(readers.take(anew)) {}
+    explicit Lease(Readers& readers, SteadyInstant by, bool anew = false)
+        : readers_(readers), connection_(readers.take(by, anew)) {}
     ~Lease() { readers_.give_back(std::move(connection_)); }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
@@ -76,11 +79,14 @@ class Readers {
   };
 
   // `anew`: not one that lay idle, which may be lost as well.
-  std::unique_ptr<Connection> take(bool anew);
+  std::unique_ptr<Connection> take(SteadyInstant by, bool anew);
+  std::unique_ptr<Connection> take_idle();
   void give_back(std::unique_ptr<Connection> connection);
 
   const ConnectionOptions options_;
+  Hosts& hosts_;
   const Reach& reach_;
+  const runtime::SystemClock clock_{runtime::SystemClock::Hooks::ignore};
   std::mutex mutex_;
   std::condition_variable returned_;
   std::vector<std::unique_ptr<Connection>> idle_;

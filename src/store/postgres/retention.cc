@@ -64,9 +64,9 @@ std::optional<std::int64_t> PostgresRetention::ended_day(const Keep& keep) {
 bool PostgresRetention::drop_day(std::int64_t day, Pruned& pruned) {
   std::vector<std::pair<ShardNo, std::int64_t>> counts;
   try {
-    Connection db(engine_.counting);
-    db.limit_exchanges(std::chrono::minutes{10});
-    for (const Row row : db.run("run_day_count", std::move(Params().add(day)))) {
+    const auto db = engine_.hosts.connect(engine_.counting);
+    db->limit_exchanges(std::chrono::minutes{10});
+    for (const Row row : db->run("run_day_count", std::move(Params().add(day)))) {
       counts.emplace_back(ShardNo{row.integer(0)}, row.integer(1));
     }
   } catch (const PgError& error) {

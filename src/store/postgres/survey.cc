@@ -121,10 +121,8 @@ class Survey {
   PostgresFacts::Clock clock_of(const postgres::Host& host) {
     PostgresFacts::Clock found{.host = host.text()};
     auto options = postgres::connection_options(address_, "doctor");
-    options.instead = {{"host", host.name},
-                       {"hostaddr", ""},
-                       {"port", host.port},
-                       {"target_session_attrs", "any"}};
+    options.instead = host.keywords();
+    options.instead.emplace_back("target_session_attrs", "any");
     try {
       Connection db(options);
       sample(db, found);

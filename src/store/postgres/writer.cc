@@ -23,8 +23,7 @@ constexpr std::size_t works_per_commit = 256;
 constexpr std::size_t queue_max = 10'000;
 // Tries of a group that was undone by a lost connection, a deadlock or a missing partition.
 constexpr int tries_max = 5;
-// How long an edit of unknown fate is asked after, and the pause between two questions.
-constexpr Duration undecided_max = 10s;
+// The pause between two questions after an edit of unknown fate.
 constexpr Duration ask_every = 100ms;
 // The log of changes, remembered answers, marks of commits, and how often the old ones are removed.
 constexpr Duration change_age_max = 10min;
@@ -42,6 +41,10 @@ std::exception_ptr undecided() {
       "undecided"));
 }
 
+Unavailable overdue() {
+  return Unavailable("the database did not get to this write in time; nothing of it was written");
+}
+
 [[noreturn]] void rethrow_as_outage(std::exception_ptr error) {
   try {
     std::rethrow_exception(error);
@@ -52,8 +55,9 @@ std::exception_ptr undecided() {
 
 }  // namespace
 
-Writer::Writer(Options options, Bell& bell, const Reach& reach)
+Writer::Writer(Options options, Hosts& hosts, Bell& bell, const Reach& reach)
     : options_(std::move(options)),
+      hosts_(hosts),
       bell_(bell),
       reach_(reach),
       id_(runtime::random_uuid_v4()),
@@ -71,16 +75,27 @@ Writer::~Writer() {
   thread_.join();
 }
 
-void Writer::enqueue(Queued&& queued) {
+std::int64_t Writer::enqueue(Queued&& queued) {
+  std::int64_t number = 0;
   {
     std::lock_guard lock(mutex_);
     CHECK(!stopping_, "nobody writes to a store that closes");
+    number = queued.number = ++queued_;
     queue_.push_back(std::move(queued));
   }
   filled_.notify_one();
+  return number;
 }
 
-void Writer::submit(Work work, Done done) { enqueue({std::move(work), std::move(done)}); }
+// False: it is under way already, and will be answered.
+bool Writer::withdraw(std::int64_t number) {
+  std::lock_guard lock(mutex_);
+  return std::erase_if(queue_, [&](const auto& queued) { return queued.number == number; }) > 0;
+}
+
+void Writer::submit(Work work, Done done) {
+  enqueue({.work = std::move(work), .done = std::move(done)});
+}
 
 void Writer::write(Work work) {
   CHECK(options_.line == Line::edits, "whoever waits for a batch takes its fate as a value");
@@ -91,9 +106,17 @@ void Writer::write(Work work) {
       throw Unavailable("the database has too many writes waiting; try again in a few seconds");
     }
   }
+  const auto by = answer_by(steady_.steady());
   std::promise<std::exception_ptr> written;
-  submit(std::move(work), [&](Written fate) { written.set_value(std::move(fate.error)); });
-  if (auto error = written.get_future().get()) rethrow_as_outage(error);
+  auto answer = written.get_future();
+  const auto number =
+      enqueue({.work = std::move(work),
+               .done = [&](Written fate) { written.set_value(std::move(fate.error)); },
+               .by = by});
+  if (answer.wait_for(by - steady_.steady()) == std::future_status::timeout && withdraw(number)) {
+    throw overdue();
+  }
+  if (auto error = answer.get()) rethrow_as_outage(error);
 }
 
 // What is queued, as far as it may share a commit. Empty: it is time to stop.
@@ -113,9 +136,8 @@ void Writer::run() {
 }
 
 void Writer::commit(Group& group) {
-  Errors errors(group.size());
   Effects effects;
-  const auto fate = commit_together(group, errors, effects);
+  const auto fate = commit_together(group, effects);
   if (fate == Fate::refused && options_.line == Line::batches && group.size() > 1) {
     for (auto& one : group) {  // whose fault it was, the others shall not bear
       Group alone;
@@ -125,63 +147,76 @@ void Writer::commit(Group& group) {
     return;
   }
   if (fate == Fate::committed) bell_.ring(effects);
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const bool committed = fate == Fate::committed && !errors[i];
-    group[i].done({.committed = committed, .error = std::move(errors[i])});
+  for (auto& one : group) {
+    const bool committed = fate == Fate::committed && !one.error;
+    one.done({.committed = committed, .error = std::move(one.error)});
   }
 }
 
-// Tries until the fate of the group is known, or is to be told as unknown.
-Writer::Fate Writer::commit_together(Group& group, Errors& errors, Effects& effects) {
+// Tries until the fate of the group is known, or is to be told as unknown, or nobody waits for it.
+Writer::Fate Writer::commit_together(Group& group, Effects& effects) {
   const Uuid mark = runtime::random_uuid_v4();
-  const auto until = steady_.steady() + undecided_max;
   bool asked = false;  // a try of unknown fate went before; what it came to, but for its commit:
-  Errors first_errors;
   Effects first_effects;
-  for (int tries = 1;; ++tries) {
-    const auto fate = try_commit(group, mark, errors, effects);
+  answer_overdue(group, asked);
+  for (int tries = 1; !group.empty(); ++tries) {
+    const auto fate = try_commit(group, mark, effects);
     if (fate == Fate::committed) return fate;
     if (fate == Fate::unknown && options_.line == Line::batches) return fate;
     if (fate == Fate::found) {
-      errors = std::move(first_errors);
+      for (auto& one : group) one.error = std::move(one.first_error);
       effects = std::move(first_effects);
       return Fate::committed;
     }
     if (fate == Fate::unknown && !std::exchange(asked, true)) {
-      first_errors = errors;
+      for (auto& one : group) one.first_error = one.error;
       first_effects = effects;
     }
     // Those that wait for an edit have waited long enough where the server is found to be away.
     const bool hopeless = options_.line == Line::edits && reach_.away();
-    if (!asked && (fate == Fate::refused || tries == tries_max || hopeless)) return Fate::refused;
-    if (!asked) continue;
-    if (fate == Fate::refused && db_) return fate;  // it could ask: the first did not commit
-    if (steady_.steady() >= until) {
-      std::ranges::fill(errors, undecided());
-      return Fate::unknown;
-    }
-    std::this_thread::sleep_for(ask_every);
+    if (!asked && (fate != Fate::again || tries == tries_max || hopeless)) return Fate::refused;
+    if (fate == Fate::refused) return fate;  // it could ask: the first did not commit
+    answer_overdue(group, asked);
+    if (asked && !group.empty()) std::this_thread::sleep_for(ask_every);
   }
+  return Fate::unknown;
 }
 
-// One transaction. On `refused` and `again` the errors say why; on `unknown` they are those of the
-// pieces that were undone alone.
-Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Errors& errors, Effects& effects) {
-  std::ranges::fill(errors, nullptr);
+// Those that have no more time; their work is not done again. `asked`: it may have committed.
+void Writer::answer_overdue(Group& group, bool asked) const {
+  const auto now = steady_.steady();
+  std::erase_if(group, [&](Queued& one) {
+    if (one.by > now) return false;
+    one.done({.error = asked ? undecided() : std::make_exception_ptr(overdue())});
+    return true;
+  });
+}
+
+// One transaction, over by the time that the first of the group must be answered. On `refused`,
+// `unbegun` and `again` the errors say why; on `unknown` they are those of the pieces that were
+// undone alone.
+Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Effects& effects) {
+  const auto fail_all = [&](const std::exception_ptr& error) {
+    for (auto& one : group) one.error = error;
+  };
+  fail_all(nullptr);
   effects = {};
+  bool begun = false;
   bool closing = false;
   try {
-    if (!db_) connect();
+    connect(std::ranges::min_element(group, {}, &Queued::by)->by);
     if (begin(mark)) {
       // A write, so that what this commit waits for covers the first.
       closing = true;
       return close({}, {}) == Fate::committed ? Fate::found : Fate::unknown;
     }
+    begun = true;
     RunLog log;
-    perform_all(group, errors, effects, log);
+    perform_all(group, effects, log);
     closing = true;
     return close(log, effects);
   } catch (const MissingDay& missing) {
+    fail_all(std::make_exception_ptr(overdue()));  // should this have been the last try
     try {
       roll_back();
       if (!db_) return Fate::again;
@@ -189,15 +224,15 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Errors& errors, 
       days_.insert(missing.day);
       return Fate::again;
     } catch (const PgError& error) {
-      std::ranges::fill(errors, std::make_exception_ptr(error));
+      fail_all(std::make_exception_ptr(error));
       return failed(error, false);
     }
   } catch (const PgError& error) {
     const auto fate = db_ ? failed(error, closing) : Fate::refused;
-    if (fate != Fate::unknown) std::ranges::fill(errors, std::make_exception_ptr(error));
-    return fate;
+    if (fate != Fate::unknown) fail_all(std::make_exception_ptr(error));
+    return fate == Fate::refused && !begun ? Fate::unbegun : fate;
   } catch (...) {  // of a batch: what it wrote before must not be committed
-    std::ranges::fill(errors, std::current_exception());
+    fail_all(std::current_exception());
     roll_back();
     return Fate::refused;
   }
@@ -228,10 +263,15 @@ void Writer::roll_back() {
   }
 }
 
-void Writer::connect() {
-  db_ = std::make_unique<Connection>(options_.connection);
-  numbers_.leave_block();
-  days_.clear();
+// What is there may go on, or another one takes its place; its exchanges end by then.
+void Writer::connect(SteadyInstant by) {
+  if (db_ && !hosts_.keeps(*db_)) db_.reset();
+  if (!db_) {
+    db_ = hosts_.connect(options_.connection, by);
+    numbers_.leave_block();
+    days_.clear();
+  }
+  db_->end_by(by);
 }
 
 // True: the group is committed already, by a try whose fate was not known.
@@ -250,13 +290,13 @@ bool Writer::begin(const Uuid& mark) {
   return rows[2].empty();
 }
 
-void Writer::perform_all(Group& group, Errors& errors, Effects& effects, RunLog& log) {
+void Writer::perform_all(Group& group, Effects& effects, RunLog& log) {
   const Transaction::Shared shared{
       .db = *db_, .now = now_, .last_stamp = last_stamp_, .numbers = numbers_, .days = days_};
-  for (std::size_t i = 0; i < group.size(); ++i) {
+  for (auto& one : group) {
     Transaction transaction(shared);
-    errors[i] = perform(group[i].work, transaction, group.size() == 1);
-    if (errors[i]) continue;
+    one.error = perform(one.work, transaction, group.size() == 1);
+    if (one.error) continue;
     transaction.effects().runs = !transaction.log().changed.empty();
     effects.add(std::move(transaction.effects()));
     log.add(std::move(transaction.log()));
@@ -308,7 +348,10 @@ Writer::Fate Writer::close(const RunLog& log, const Effects& effects) {
   if (rows.back().tag() != "COMMIT") {
     throw PgError("", "the server undid the transaction instead of committing it", false);
   }
-  if (!db_->take_warned()) return Fate::committed;
+  if (!db_->take_warned()) {
+    hosts_.committed(*db_);
+    return Fate::committed;
+  }
   log::warning("store", "the server committed with a warning: the commit may not be replicated");
   db_.reset();
   return Fate::unknown;

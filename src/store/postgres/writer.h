@@ -22,12 +22,14 @@
 #include "runtime/clock.h"
 #include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
+#include "store/postgres/hosts.h"
 #include "store/postgres/reach.h"
 #include "store/postgres/transaction.h"
 
 namespace cronally::store::postgres {
 
-// May be run a second time, when all of the first is undone: it sets what it captures anew.
+// May be run a second time, when all of the first is undone: it sets what it captures anew. Not
+// once its Done was called.
 using Work = std::function<void(Transaction&)>;
 
 // What became of a piece of work. Not committed, and no error: it may be committed or not.
@@ -46,7 +48,7 @@ class Writer {
     std::shared_ptr<const runtime::Clock> clock;  // its steady time is kept with each commit
     Instant resume_at{};  // as Acquisition::resume_at, when this process began
   };
-  Writer(Options options, Bell& bell, const Reach& reach);
+  Writer(Options options, Hosts& hosts, Bell& bell, const Reach& reach);
   ~Writer();  // commits what is queued
 
   // Never waits: for the machine, which has two batches under way at most.
@@ -54,37 +56,45 @@ class Writer {
 
   // Waits for the commit; throws what `work` threw, what befalls the database as Unavailable, and
   // Unavailable at once while the database is away or too much waits already. Only for edits: where
-  // a connection is lost during COMMIT, this finds out what became of it, and throws Unavailable
-  // ("undecided") if the database does not come back to tell.
+  // a connection is lost during COMMIT, this finds out what became of it. By answer_by(now) it has
+  // returned or thrown: Unavailable ("undecided") where the COMMIT was sent and is not answered, a
+  // plain Unavailable where nothing was written.
   void write(Work work);
 
  private:
   struct Queued {
     Work work;
     Done done;
+    SteadyInstant by = SteadyInstant::max();  // when it must be answered
+    std::int64_t number = 0;
+    std::exception_ptr error{};        // of the newest try
+    std::exception_ptr first_error{};  // of the first try of unknown fate
   };
   using Group = std::vector<Queued>;
-  using Errors = std::vector<std::exception_ptr>;  // one for each piece of a group
-  // found: a try before it did commit. again: undone, and worth another try.
-  enum class Fate { committed, found, refused, unknown, again };
+  // found: a try before it did commit. again: undone, and worth another try. unbegun: refused
+  // before it was known whether a try before did commit.
+  enum class Fate { committed, found, refused, unbegun, unknown, again };
 
   void run();
   Group next_group();
   void commit(Group& group);
-  Fate commit_together(Group& group, Errors& errors, Effects& effects);
-  Fate try_commit(Group& group, const Uuid& mark, Errors& errors, Effects& effects);
-  void connect();
+  Fate commit_together(Group& group, Effects& effects);
+  Fate try_commit(Group& group, const Uuid& mark, Effects& effects);
+  void answer_overdue(Group& group, bool asked) const;
+  void connect(SteadyInstant by);
   bool begin(const Uuid& mark);
-  void perform_all(Group& group, Errors& errors, Effects& effects, RunLog& log);
+  void perform_all(Group& group, Effects& effects, RunLog& log);
   std::exception_ptr perform(Work& work, Transaction& transaction, bool alone);
   Fate close(const RunLog& log, const Effects& effects);
   void add_log(std::vector<Call>& calls, const RunLog& log) const;
   void add_pruning(std::vector<Call>& calls);
   Fate failed(const PgError& error, bool closing);
   void roll_back();
-  void enqueue(Queued&& queued);
+  std::int64_t enqueue(Queued&& queued);
+  bool withdraw(std::int64_t number);
 
   const Options options_;
+  Hosts& hosts_;
   Bell& bell_;
   const Reach& reach_;
   const runtime::SystemClock steady_{runtime::SystemClock::Hooks::ignore};  // how long to try
@@ -102,6 +112,7 @@ class Writer {
   std::mutex mutex_;
   std::condition_variable filled_;
   std::deque<Queued> queue_;
+  std::int64_t queued_ = 0;  // in all
   bool stopping_ = false;
   std::thread thread_;
 };
