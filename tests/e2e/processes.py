@@ -206,11 +206,14 @@ class Receiver:
     def url(self, path="/"):
         return f"http://{self.host}:{self.port}{path}"
 
-    def records(self, **wanted):
-        """The log so far, whole lines only; `wanted` keeps those whose fields are equal."""
+    def records(self, begin=0, **wanted):
+        """The log so far, whole lines only, from the byte `begin` on; `wanted` keeps those whose
+        fields are equal."""
         if not self.log_file.exists():
             return []
-        text = self.log_file.read_text()
+        with open(self.log_file, "rb") as log:
+            log.seek(begin)
+            text = log.read().decode()
         records = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
         return [record for record in records
                 if all(record[key] == value for key, value in wanted.items())]

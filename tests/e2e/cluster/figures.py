@@ -19,8 +19,8 @@ HERD = 10_000
 HERDS = 3
 HERD_MAX_S = 1.0
 STEADY_S = 30
-RATES = (1000, 2000, *range(3000, 10_001, 500))
-RATE_S = 8
+RATES = (1000, 2000, 3000, *range(4000, 12_001, 500))
+RATE_S = 6
 CLAIMS_MIN = 40_000
 
 
@@ -112,13 +112,15 @@ def carried(nodes, receiver, rate, before):
     base = load.now_us() // SECOND * SECOND
     load.add_many(nodes.api(), spread(receiver, rate - before, f"/rate-{rate}", base))
     time.sleep(3)
-    begin = load.now_us() // SECOND * SECOND
-    start = used(nodes, receiver)
-    time.sleep(RATE_S)
+    place = receiver.log_file.stat().st_size
+    begin = (load.now_us() // SECOND + 1) * SECOND
     end = begin + RATE_S * SECOND
+    load.sleep_until(begin)
+    start = used(nodes, receiver)
+    load.sleep_until(end)
     cpu = {who: value - start[who] for who, value in used(nodes, receiver).items()}
     time.sleep(1)
-    late = [record["t_us"] - instant_us(record["scheduled_at"]) for record in receiver.records()
+    late = [record["t_us"] - instant_us(record["scheduled_at"]) for record in receiver.records(place)
             if begin <= instant_us(record["scheduled_at"]) < end]
     return {"rate": rate, "share": round(len(late) / (rate * RATE_S), 4),
             "p50_us": percentile(late or [0], 0.5), "p99_us": percentile(late or [0], 0.99),
