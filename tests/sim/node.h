@@ -11,6 +11,7 @@
 // any order. A node that is cut from the store asks in vain.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -79,7 +80,9 @@ class Node {
     std::optional<Instant> wake_at;
     std::uint64_t wakes = 0;
     std::uint64_t beats = 0;
-    Duration applied_until{};  // batches are applied in the order of their submission
+    // Batches are applied in the order of their submission; over a network those that plan and the
+    // others each in theirs.
+    std::array<Duration, 2> applied_until{};
     std::map<RequestKey, Request> requests;
   };
 
@@ -99,7 +102,7 @@ class Node {
   // node_leases.cc
   bool leased() const;
   void beat();
-  void heard(SteadyInstant asked, const core::HeartbeatAnswer& answer);
+  void heard(const core::HeartbeatAnswer& answer);
   void beat_later();
   bool trusts() const;
   bool trusts(const core::OpenRun& run) const;

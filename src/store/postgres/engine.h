@@ -36,6 +36,11 @@ struct Engine {
                  .clock = clock,
                  .resume_at = resumed_at},
                 bell, reach),
+        outcomes({.line = Writer::Line::batches,
+                  .connection = connection_options(address, "outcomes"),
+                  .clock = clock,
+                  .resume_at = resumed_at},
+                 bell, reach),
         edits({.line = Writer::Line::edits,
                .connection = edit_options(address),
                .clock = clock,
@@ -50,7 +55,8 @@ struct Engine {
   const Instant resume_at;
   Bell bell;
   Reach reach;
-  Writer batches;
+  Writer batches;   // of what is planned
+  Writer outcomes;  // of what becomes of runs, so that neither waits for the other's round trips
   Writer edits;
   const ConnectionOptions counting;  // for what may take minutes
   Leases leases;
