@@ -196,6 +196,15 @@ class Fences {
 struct Batch {
   Fences fences;
   std::vector<Item> items;
+
+  // Whether it says what is planned; the others, what becomes of runs. One of each may be under way
+  // at a time, and a store may write them side by side: no item of the one needs the other.
+  bool plans() const {
+    return std::ranges::any_of(items, [](const Item& item) {
+      return std::holds_alternative<Claim>(item) || std::holds_alternative<Skip>(item) ||
+             std::holds_alternative<Advance>(item) || std::holds_alternative<Replan>(item);
+    });
+  }
 };
 
 enum class ItemStatus : std::uint8_t { done, present, early, stale, gone, fenced };

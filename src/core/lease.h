@@ -50,6 +50,7 @@ struct Heartbeat {
 };
 
 // The store's clock, as a question of its own found it: the shorter that took, the nearer it is.
+// Asked before the transaction, so leases that it extends or grants are trusted from `asked` on.
 struct ClockSample {
   SteadyInstant asked;
   SteadyInstant answered;

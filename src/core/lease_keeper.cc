@@ -29,14 +29,15 @@ LeaseKeeper::News LeaseKeeper::answered(const HeartbeatAnswer& answer, SteadyIns
   News news{.fence = answer.fence, .at = answer.at};
   CHECK(asked_at_.has_value(), "an answer follows a heartbeat");
   const SteadyInstant asked_at = *asked_at_;
-  if (now - asked_at > answer_max && !answer.endless) {
+  const auto clock = answer.clock.value_or(ClockSample{asked_at, now, answer.at});
+  if (!counts(clock) && !answer.endless) {
     gave_up(now);
     return news;
   }
   asked_at_.reset();
   next_at_ = asked_at + (answer.lacking > 0 ? lacking_every : std::min(heartbeat_every, ttl_ / 3));
   endless_ = answer.endless;
-  trusted_until_ = std::max(trusted_until_, asked_at + ttl_ - ttl_ / 5);
+  trusted_until_ = std::max(trusted_until_, clock.asked + ttl_ - ttl_ / 5);
   ShardSet kept;
   for (const ShardNo shard : answer.kept) kept.set(index_of(shard));
   std::erase_if(held_, [&](const auto& lease) {

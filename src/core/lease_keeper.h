@@ -10,10 +10,14 @@
 // Every heartbeat names all that is held, so all leases are trusted until the same moment: the
 // steady clock from BEFORE the newest heartbeat that was answered, plus the time to live, less a
 // fifth of it (for drift, and for the way from the check to the wire). A process that was frozen
-// wakes up after it and finds that it trusts nothing.
+// wakes up after it and finds that it trusts nothing. BEFORE is when the store's clock was asked
+// for, which the store does before the transaction that it counts the time to live from.
 //
-// An answer that took longer than `answer_max` counts as none: it says too little about the
-// store's clock, which what a successor takes for sent is judged by (core/planner.h, sent_until).
+// A heartbeat whose look at the store's clock took longer than `answer_max` counts as none: it says
+// too little about that clock, which what a successor takes for sent is judged by (core/planner.h,
+// sent_until). How long the rest of the answer took does not matter: nothing is trusted for longer
+// because of it, and what was trusted may have ended meanwhile. (A store far away needs that: its
+// transaction takes another round trip, and may wait for those of other nodes.)
 #pragma once
 
 #include <map>
@@ -44,6 +48,10 @@ class LeaseKeeper {
   Heartbeat heartbeat(SteadyInstant now);
   News answered(const HeartbeatAnswer& answer, SteadyInstant now);
   void gave_up(SteadyInstant now);
+  // Whether a heartbeat with this look at the store's clock counts.
+  static bool counts(const ClockSample& clock) {
+    return clock.answered - clock.asked <= answer_max;
+  }
 
   // Shards that are not trusted any more; they are forgotten by this.
   ShardSet expired(SteadyInstant now);

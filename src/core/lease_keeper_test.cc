@@ -85,6 +85,33 @@ TEST_F(Keeper, TakesAnAnswerThatTookLongForNone) {
   EXPECT_EQ(keeper.next_at(), steady(12s + 1us + 100ms));
 }
 
+// Of a store that is far away: the clock took one round trip, the transaction more.
+TEST_F(Keeper, GoesByTheLookAtTheClockAndNotByTheWholeAnswer) {
+  (void)keeper.heartbeat(steady(10s));
+  auto answer = grants(7, {{3}});
+  answer.clock = ClockSample{steady(10'500ms), steady(11'500ms), noon};
+  EXPECT_EQ(keeper.answered(answer, steady(13s)).granted, set_of({3}));
+  EXPECT_EQ(keeper.trusted_until(), steady(14'500ms)) << "from before the clock was asked for";
+  EXPECT_EQ(keeper.next_at(), steady(10'500ms)) << "at once";
+}
+
+TEST_F(Keeper, TakesAnAnswerWhoseLookAtTheClockTookLongForNone) {
+  (void)keeper.heartbeat(steady(10s));
+  auto answer = grants(7, {{3}});
+  answer.clock = ClockSample{steady(10s), steady(11s + 1us), noon};
+  EXPECT_TRUE(keeper.answered(answer, steady(11s + 2us)).granted.none());
+  EXPECT_FALSE(keeper.trusts(steady(11s + 2us)));
+}
+
+TEST_F(Keeper, TrustsNothingThatEndedWhileALongAnswerCame) {
+  (void)keeper.heartbeat(steady(10s));
+  auto answer = grants(7, {{3}});
+  answer.clock = ClockSample{steady(10s), steady(10'600ms), noon};
+  (void)keeper.answered(answer, steady(14s));
+  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(14s)));
+  EXPECT_EQ(keeper.expired(steady(14s)), set_of({3}));
+}
+
 TEST_F(Keeper, NamesWhatItReleasesUntilTheStoreHasIt) {
   beat(10s, grants(7, {{3}, {4}}));
   const Release release{{{{3}, {7}}}, {}};

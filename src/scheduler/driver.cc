@@ -18,6 +18,7 @@
 #include "scheduler/lease_holder.h"
 #include "scheduler/lease_watch.h"
 #include "scheduler/ledger_watch.h"
+#include "scheduler/refusal_log.h"
 
 namespace cronally::scheduler {
 
@@ -111,6 +112,7 @@ class Driver::Impl {
 
   LedgerWatch watch_;
   LeaseWatch lease_watch_;  // the machine's thread
+  RefusalLog refusals_;
   // A request may end when the driver has gone; a commit is waited for.
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   const std::shared_ptr<LeaseHolder> leases_;
@@ -274,9 +276,11 @@ void Driver::Impl::perform(core::Commit&& action) {
     std::lock_guard lock(commits_mutex_);
     ++commits_;
   }
-  const auto done = [this, batch = action.batch, tally, started](core::BatchFate fate) {
+  const bool plans = action.content.plans();
+  const auto done = [this, batch = action.batch, plans, tally, started](core::BatchFate fate) {
     auto took = parts_.clock.steady() - started;
     watch_.committed(*tally, fate, took);
+    refusals_.note(plans, fate);
     if (const auto* refused = std::get_if<core::BatchRefused>(&fate)) {
       if (refused->error.code == "database_error") {  // what befalls its files, the store posts
         parts_.health.failing("store", refused->error.message);

@@ -54,10 +54,10 @@ void LeaseHolder::beat() {
   std::lock_guard lock(mutex_);
   const SteadyInstant now = clock_.steady();
   endless_ = answer.endless;
-  if (now - asked <= core::LeaseKeeper::answer_max) {
-    const auto sample = answer.clock.value_or(core::ClockSample{asked, now, answer.at});
-    time_.add(sample.asked, sample.answered, sample.at);
-    counted_from_ = asked;
+  const auto clock = answer.clock.value_or(core::ClockSample{asked, now, answer.at});
+  if (core::LeaseKeeper::counts(clock)) {
+    time_.add(clock.asked, clock.answered, clock.at);
+    counted_from_ = clock.asked;
   }
   // What was not trusted any more when the answer came is not trusted again by it.
   ShardSet lost = keeper_.expired(now);

@@ -110,6 +110,20 @@ TEST_F(Holder, GoesByALookAtTheClockOfItsOwn) {
   EXPECT_EQ(holder.now().wall, noon + 2h + 39ms);
 }
 
+TEST_F(Holder, CountsAnAnswerFromFarAwayFromItsLookAtTheClock) {
+  const auto asked = clock.steady();
+  spine.took = 3s;
+  spine.answer.at = noon + 1h;
+  spine.answer.clock = core::ClockSample{asked + 1s, asked + 1'600ms, noon + 1h};
+  beat(7, {{3}});
+  EXPECT_EQ(holder.now().wall, noon + 1h + 1'700ms);
+  EXPECT_EQ(holder.standing().heartbeat_age, 2s);
+  clock.advance(1'999ms);
+  EXPECT_TRUE(holder.may_send({{3}, {7}}));
+  clock.advance(1ms);
+  EXPECT_FALSE(holder.may_send({{3}, {7}}));
+}
+
 TEST_F(Holder, GivesAHeartbeatUpWhenTheStoreIsAway) {
   spine.away = true;
   EXPECT_THROW(holder.beat(), Unavailable);

@@ -318,6 +318,101 @@ TEST_P(PostgresFaults, APromotionRaisesTheGenerationByItsTimelines) {
   EXPECT_EQ(generation(fence), before + 3 + 512) << "another cluster altogether";
 }
 
+// ---- how far away the server may be -------------------------------------------------------------
+
+class Distance : public PostgresFaults {
+ protected:
+  // How many round trips it takes on the connection of that kind.
+  template <class Act>
+  int round_trips(const std::string& kind, Act act) {
+    const std::string name = "cronally " + kind;
+    const int before = faulty().proxy.exchanges(name);
+    act();
+    return faulty().proxy.exchanges(name) - before;
+  }
+  int of_heartbeat(std::vector<core::Lease> holds) {
+    return round_trips("leases",
+                       [&] { (void)spine().heartbeat({.node = node, .holds = std::move(holds)}); });
+  }
+  std::vector<core::Lease> all_held() const {
+    std::vector<core::Lease> held;
+    for (const auto& shard : grant.shards) held.push_back({shard.no, fence});
+    return held;
+  }
+};
+
+TEST_P(Distance, AHeartbeatIsTwoRoundTripsAndThreeWhereItTakesShards) {
+  EXPECT_EQ(of_heartbeat(all_held()), 2);
+  EXPECT_EQ(of_heartbeat({}), 3);
+}
+
+TEST_P(Distance, AReleaseIsOneRoundTrip) {
+  const auto run = claimed(create("report"), at(1s));
+  EXPECT_EQ(round_trips("leases",
+                        [&] {
+                          spine().release(
+                              node, {all_held(), {{run.no, run.shard, run.attempt, at(30s)}}});
+                        }),
+            1);
+  EXPECT_EQ(open_run(run.no).left_until, at(30s));
+}
+
+TEST_P(Distance, ABatchIsTwoRoundTripsAndFourWhereItReplans) {
+  auto job = create("report");
+  const auto run = claimed(job, at(1s));
+  const auto replan = [&] {
+    describe(job, "after revision " + std::to_string(job.revision));
+    ++job.revision;
+    return core::Replan{.job = job.no,
+                        .shard = job.shard,
+                        .revision = job.revision,
+                        .changed_at = world->clock().wall(),
+                        .owed = {at(2s)},
+                        .in_flight = {run.no}};
+  };
+  commit({replan()});
+  commit({success(claimed(job, at(-1s)))});
+  EXPECT_EQ(round_trips("batches",
+                        [&] {
+                          const core::Advance advance{job.shard, at(2s), 7};
+                          for (const auto& outcome : commit({claim(job, at(1500ms)), advance})) {
+                            EXPECT_EQ(outcome.status, ItemStatus::done);
+                          }
+                        }),
+            2);
+  EXPECT_EQ(round_trips("batches",
+                        [&] {
+                          for (const auto& outcome : commit({replan(), claim(job, at(2s))})) {
+                            EXPECT_EQ(outcome.status, ItemStatus::done);
+                          }
+                        }),
+            4);
+  EXPECT_EQ(round_trips("outcomes", [&] { EXPECT_EQ(commit_one(success(run)), ItemStatus::done); }),
+            2);
+}
+
+// Somebody who is heard of between the two transactions of a heartbeat keeps what it has.
+TEST_P(Distance, ALeaseThatChangedSinceItWasReadIsNotTaken) {
+  world->clock().advance(core::lease_ttl_default);
+  sql().execute(std::vector<std::string>{
+      "SET search_path = cronally",
+      "CREATE FUNCTION renew() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE cronally.node "
+      "SET ends = ends + 1 WHERE ends <= cronally.clock_us(); RETURN NULL; END'",
+      // Fires at the commit of the first of them.
+      "CREATE CONSTRAINT TRIGGER renew AFTER INSERT ON node DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW EXECUTE FUNCTION renew()"});
+  const NodeId second{uuid_v4(8, 8)};
+  auto answer = spine().heartbeat({.node = second});
+  EXPECT_THAT(answer.granted, IsEmpty());
+  EXPECT_EQ(answer.fence, Fence{}) << "none is used up";
+  EXPECT_EQ(answer.lacking, shard_count) << "so that it looks again soon";
+  sql().execute("DROP TRIGGER renew ON cronally.node");
+  world->clock().advance(1us);
+  EXPECT_THAT(spine().heartbeat({.node = second}).granted, SizeIs(shard_count));
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, Distance, ::testing::Values(proxied()), store_name);
+
 // ---- two processes ------------------------------------------------------------------------------
 
 class TwoNodes : public PostgresFaults {

@@ -1,5 +1,6 @@
 // Stands between a store and the tests' PostgreSQL server, and loses connections at the moments
-// that matter: before a COMMIT reaches the server, or when its answer is on the way back.
+// that matter: before a COMMIT reaches the server, or when its answer is on the way back. It counts
+// round trips, too.
 #pragma once
 
 #include <arpa/inet.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -55,6 +57,12 @@ class PostgresProxy {
   bool cut_done() const { return cut_ == Cut::never; }
   // While true, connections are accepted and closed at once.
   void refuse(bool refused) { refused_ = refused; }
+  // How many exchanges connections of this application_name have begun: Syncs that went to the
+  // server.
+  int exchanges(const std::string& name) {
+    std::lock_guard lock(exchanges_mutex_);
+    return exchanges_[name];
+  }
 
  private:
   static sockaddr_in address(int port) {
@@ -85,30 +93,46 @@ class PostgresProxy {
     const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in to = address(server_port_);
     bool open = ::connect(server, as_socket(to), sizeof to) == 0;
+    std::string name;
     while (open) {
       pollfd waited[3] = {{client, POLLIN, 0}, {server, POLLIN, 0}, {stop_, POLLIN, 0}};
       ::poll(waited, 3, -1);
       if (waited[2].revents != 0) break;
-      if (waited[0].revents != 0) open = carry(client, server, true);
-      if (open && waited[1].revents != 0) open = carry(server, client, false);
+      if (waited[0].revents != 0) open = carry(client, server, &name);
+      if (open && waited[1].revents != 0) open = carry(server, client, nullptr);
     }
     ::close(client);
     ::close(server);
   }
 
-  // False: the connection is to end.
-  bool carry(int from, int to, bool to_server) {
+  // To the server where the connection has a `name`. False: it is to end.
+  bool carry(int from, int to, std::string* name) {
     char buffer[64 * 1024];
     const auto got = ::recv(from, buffer, sizeof buffer, 0);
     if (got <= 0) return false;
     const std::string_view bytes(buffer, static_cast<std::size_t>(got));
-    if (is_cut(bytes, to_server)) return false;
+    if (name) count(bytes, *name);
+    if (is_cut(bytes, name != nullptr)) return false;
     for (std::size_t sent = 0; sent < bytes.size();) {
       const auto count = ::send(to, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
       if (count <= 0) return false;
       sent += static_cast<std::size_t>(count);
     }
     return true;
+  }
+
+  // The first message has the name; a Sync is its letter and its length, which is 4.
+  void count(std::string_view bytes, std::string& name) {
+    using namespace std::string_view_literals;
+    constexpr auto key = "application_name\0"sv;
+    constexpr auto sync = "S\0\0\0\4"sv;
+    if (const auto at = bytes.find(key); name.empty() && at != bytes.npos) {
+      name = bytes.data() + at + key.size();
+    }
+    int syncs = 0;
+    for (auto at = bytes.find(sync); at != bytes.npos; at = bytes.find(sync, at + 1)) ++syncs;
+    std::lock_guard lock(exchanges_mutex_);
+    exchanges_[name] += syncs;
   }
 
   // Bind names the prepared statement "commit" (with a zero byte before and behind); the server
@@ -128,6 +152,8 @@ class PostgresProxy {
   int port_ = 0;
   std::atomic<Cut> cut_{Cut::never};
   std::atomic<bool> refused_{false};
+  std::mutex exchanges_mutex_;
+  std::map<std::string, int> exchanges_;
   std::thread acceptor_;
   std::vector<std::thread> serving_;  // the acceptor's, until it has ended
 };

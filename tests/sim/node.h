@@ -12,6 +12,7 @@
 // any order. A node that is cut from the store asks in vain.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -87,7 +88,9 @@ class Node {
     std::uint64_t beats = 0;
     core::JournalNotes notes;
     core::JournalMemory memory;
-    Duration applied_until{};  // batches are applied in the order of their submission
+    // Batches are applied in the order of their submission; over a network those that plan and the
+    // others each in theirs.
+    std::array<Duration, 2> applied_until{};
     std::map<RequestKey, Request> requests;
   };
 
@@ -107,7 +110,7 @@ class Node {
   // node_leases.cc
   bool leased() const;
   void beat();
-  void heard(SteadyInstant asked, const core::HeartbeatAnswer& answer);
+  void heard(const core::HeartbeatAnswer& answer);
   void beat_later();
   bool trusts() const;
   bool trusts(const core::OpenRun& run) const;

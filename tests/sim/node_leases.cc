@@ -9,6 +9,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr Duration drain_timeout = 25s;
+// For the answer to a heartbeat's transaction.
+constexpr Duration answer_awaited = 2500ms;
 
 std::size_t index_of(ShardNo shard) { return static_cast<std::size_t>(shard.value); }
 
@@ -33,18 +35,32 @@ void Node::take_lock() {
 
 void Node::beat() {
   ++process_->beats;
-  const SteadyInstant asked = steady();
-  auto said = std::make_shared<core::Heartbeat>(process_->keeper.heartbeat(asked));
+  auto said = std::make_shared<core::Heartbeat>(process_->keeper.heartbeat(steady()));
   tell_memory(*said);
   auto answer = std::make_shared<core::HeartbeatAnswer>();
-  ask([this, said, answer] { *answer = world_.store.heartbeat(*said); },
-      [this, asked, answer] { heard(asked, *answer); },
-      [this] {
-        process_->keeper.gave_up(steady());
-        shed();
-        if (process_) beat_later();
-      },
-      core::LeaseKeeper::answer_max);
+  auto clock = std::make_shared<core::ClockSample>(steady());
+  const Act lost = [this] {
+    process_->keeper.gave_up(steady());
+    shed();
+    if (process_) beat_later();
+  };
+  const Act transact = [this, said, answer, clock, lost] {
+    clock->answered = steady();
+    // Far away, or in a line behind others: several round trips.
+    Duration slow{};
+    if (world_.faulty() && world_.dice.chance(0.03)) {
+      slow = world_.dice.between(Duration{0}, Duration{5s});
+    }
+    later(slow / 2, [this, said, answer, clock, lost, slow] {
+      ask([this, said, answer] { *answer = world_.store.heartbeat(*said); },
+          [this, answer, clock, slow] {
+            answer->clock = *clock;
+            later(slow / 2, [this, answer] { heard(*answer); });
+          },
+          lost, answer_awaited);
+    });
+  };
+  ask([this, clock] { clock->at = world_.wall(); }, transact, lost, core::LeaseKeeper::answer_max);
 }
 
 void Node::beat_later() {
@@ -55,13 +71,15 @@ void Node::beat_later() {
   });
 }
 
-void Node::heard(SteadyInstant asked, const core::HeartbeatAnswer& answer) {
+void Node::heard(const core::HeartbeatAnswer& answer) {
   const std::uint64_t process = number_;
   const SteadyInstant at = steady();
   hear_memory(answer);
-  if (at - asked <= core::LeaseKeeper::answer_max) {
-    process_->time.add(asked, at, answer.at);
-    if (world_.canary && world_.canary->trusts_from_answer()) process_->trust_extra = at - asked;
+  if (const core::ClockSample& clock = *answer.clock; core::LeaseKeeper::counts(clock)) {
+    process_->time.add(clock.asked, clock.answered, clock.at);
+    if (world_.canary && world_.canary->trusts_from_answer()) {
+      process_->trust_extra = at - clock.asked;
+    }
   }
   shed();
   if (process != number_ || !process_) return;

@@ -65,11 +65,12 @@ void Node::perform(core::Commit& action) {
   const bool applied = !refused && !cut && !(doubtful && dice.chance(0.5));
   const bool outlives = dice.chance(0.6);
   const Duration submitted = world_.time();
-  process_->applied_until = std::max(process_->applied_until + 1us, submitted + commit_delay());
+  Duration& applied_until = process_->applied_until.at(leased() && content->plans() ? 1 : 0);
+  applied_until = std::max(applied_until + 1us, submitted + commit_delay());
   if (world_.faulty() && dice.chance(0.02)) {
-    process_->applied_until += dice.between(Duration{1s}, Duration{4s});
+    applied_until += dice.between(Duration{1s}, Duration{4s});
   }
-  Duration at = process_->applied_until - submitted;
+  Duration at = applied_until - submitted;
   if (doubtful && leased() && dice.chance(0.3)) at += dice.between(Duration{0}, Duration{6s});
   world_.counted.doubts += doubtful ? 1 : 0;
   const auto fate = std::make_shared<core::BatchFate>(core::BatchUnknown{});

@@ -21,13 +21,10 @@ class Replans {
           const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes)
       : transaction_(transaction), replans_(replans), fences_(fences), outcomes_(outcomes) {}
 
-  void write() {
-    begin();
-    judge_others();
-    if (fresh_.empty()) return;
-    read_runs();
+  void write(Exchange& writes) {
+    read();
     find_unused_secrets();
-    write_decisions();
+    add_decisions(writes);
   }
 
  private:
@@ -46,19 +43,44 @@ class Replans {
     bool attempted = false;
   };
 
-  // Those whose revision is the newest and not planned yet are to be done now.
-  void begin() {
+  // One round trip, which reads for all jobs what only the fresh ones need.
+  void read() {
     Numbers jobs, revisions;
-    std::unordered_map<JobNo, Placed<core::Replan>> by_job;
-    for (const auto& placed : replans_) {
-      jobs.add(placed.item->job);
-      revisions.add(placed.item->revision);
-      by_job.emplace(placed.item->job, placed);
-      outcomes_[placed.place] = {ItemStatus::stale, {}};
+    for (const auto& [place, replan] : replans_) {
+      jobs.add(replan->job);
+      revisions.add(replan->revision);
+      outcomes_[place] = {ItemStatus::stale, {}};
     }
-    Params params;
-    params.add(jobs).add(revisions);
-    for (const Row row : transaction_.db().run("replans_begin", std::move(params))) {
+    Exchange exchange;
+    exchange.add("replans_begin", std::move(Params().add(jobs).add(revisions)),
+                 [this](const Rows& rows) { begin(rows); });
+    exchange.add("replans_find", std::move(Params().add(jobs)),
+                 [this](const Rows& rows) { judge_others(rows); });
+    exchange.add("open_runs_of_jobs", std::move(Params().add(jobs)), [this](const Rows& rows) {
+      for (const Row row : rows) {
+        if (!fresh_.contains(JobNo{row.integer(1)})) continue;
+        decide({.run = {row.integer(0)},
+                .job = {row.integer(1)},
+                .due = row.instant(2),
+                .kind = row.as<core::RunKind>(3),
+                .fence = {row.integer(4)},
+                .attempted = row.integer(5) + row.integer(6) > 0});
+      }
+    });
+    exchange.add("secrets_of_jobs", std::move(Params().add(jobs)), [this](const Rows& rows) {
+      for (const Row row : rows) {
+        const JobNo job{row.integer(1)};
+        if (fresh_.contains(job)) secrets_[job].insert(SecretId{row.uuid(0)});
+      }
+    });
+    exchange.run(transaction_.db());
+  }
+
+  // Those whose revision is the newest and not planned yet are to be done now.
+  void begin(const Rows& rows) {
+    std::unordered_map<JobNo, Placed<core::Replan>> by_job;
+    for (const auto& placed : replans_) by_job.emplace(placed.item->job, placed);
+    for (const Row row : rows) {
       const JobNo job{row.integer(0)};
       const auto& placed = by_job.at(job);
       outcomes_[placed.place].status = ItemStatus::done;
@@ -68,14 +90,9 @@ class Replans {
   }
 
   // Repeated: runs that were claimed since are none of its business.
-  void judge_others() {
-    Numbers jobs;
-    for (const auto& [place, replan] : replans_) {
-      if (!fresh_.contains(replan->job)) jobs.add(replan->job);
-    }
-    if (jobs.size() == 0) return;
+  void judge_others(const Rows& rows) {
     std::unordered_map<JobNo, Revision> planned;
-    for (const Row row : transaction_.db().run("replans_find", std::move(Params().add(jobs)))) {
+    for (const Row row : rows) {
       if (row.integer(1) != row.integer(2)) continue;
       planned.emplace(JobNo{row.integer(0)}, static_cast<Revision>(row.integer(1)));
     }
@@ -85,30 +102,6 @@ class Replans {
         outcomes_[place].status = ItemStatus::done;
       }
     }
-  }
-
-  Params fresh_jobs() const {
-    Numbers jobs;
-    for (const auto& [job, fresh] : fresh_) jobs.add(job);
-    return std::move(Params().add(jobs));
-  }
-
-  void read_runs() {
-    Exchange exchange;
-    exchange.add("open_runs_of_jobs", fresh_jobs(), [this](const Rows& rows) {
-      for (const Row row : rows) {
-        decide({.run = {row.integer(0)},
-                .job = {row.integer(1)},
-                .due = row.instant(2),
-                .kind = row.as<core::RunKind>(3),
-                .fence = {row.integer(4)},
-                .attempted = row.integer(5) + row.integer(6) > 0});
-      }
-    });
-    exchange.add("secrets_of_jobs", fresh_jobs(), [this](const Rows& rows) {
-      for (const Row row : rows) secrets_[JobNo{row.integer(1)}].insert(SecretId{row.uuid(0)});
-    });
-    exchange.run(transaction_.db());
   }
 
   void decide(const Open& run) {
@@ -174,26 +167,25 @@ class Replans {
     }
   }
 
-  void write_decisions() {
-    Exchange exchange;
+  void add_decisions(Exchange& writes) {
     if (rebound_.size() > 0) {
       Params params;
       params.add(rebound_).add(rebound_dues_).add(rebound_to_);
-      exchange.add("runs_rebind", std::move(params));
+      writes.add("runs_rebind", std::move(params));
     }
     if (deleted_.size() > 0) {
       Params params;
       params.add(deleted_).add(deleted_dues_);
-      exchange.add("runs_delete", std::move(params));
+      writes.add("runs_delete", std::move(params));
     }
-    ends_.add_to(exchange, transaction_.now(), [this](const Rows& rows) {
-      for (const Row row : rows) {
-        const RunNo run{row.integer(0)};
-        transaction_.run_changed(shards_.at(run), run);
-      }
-    });
-    if (unused_.size() > 0) exchange.add("secrets_delete", std::move(Params().add(unused_)));
-    exchange.run(transaction_.db());
+    ends_.add_to(writes,
+                 [&transaction = transaction_, shards = std::move(shards_)](const Rows& rows) {
+                   for (const Row row : rows) {
+                     const RunNo run{row.integer(0)};
+                     transaction.run_changed(shards.at(run), run);
+                   }
+                 });
+    if (unused_.size() > 0) writes.add("secrets_delete", std::move(Params().add(unused_)));
   }
 
   Transaction& transaction_;
@@ -212,8 +204,9 @@ class Replans {
 }  // namespace
 
 void write_replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
-                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes) {
-  Replans(transaction, replans, fences, outcomes).write();
+                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes,
+                   Exchange& writes) {
+  Replans(transaction, replans, fences, outcomes).write(writes);
 }
 
 }  // namespace cronally::store::postgres

@@ -5,12 +5,15 @@
 
 #include "core/batch.h"
 #include "store/postgres/batch_stages.h"
+#include "store/postgres/exchange.h"
 #include "store/postgres/transaction.h"
 
 namespace cronally::store::postgres {
 
-// Writes the replans, each of another job, and their outcomes into `outcomes` at their places.
+// Begins the replans, each of another job, and puts their outcomes into `outcomes` at their places.
+// What they write is added to `writes`, which whoever calls runs within the transaction.
 void write_replans(Transaction& transaction, const std::vector<Placed<core::Replan>>& replans,
-                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes);
+                   const core::Fences& fences, std::vector<core::ItemOutcome>& outcomes,
+                   Exchange& writes);
 
 }  // namespace cronally::store::postgres

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
+#include <iterator>
 #include <map>
+#include <set>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -33,10 +37,10 @@ void EndRows::add(RunNo run, Fence fence, core::Verdict verdict, core::Reason re
   reasons_.add(reason);
 }
 
-void EndRows::add_to(Exchange& exchange, Instant now, Exchange::Take take) {
+void EndRows::add_to(Exchange& exchange, Exchange::Take take) {
   if (runs_.size() == 0) return;
   Params params;
-  params.add(runs_).add(fences_).add(verdicts_).add(reasons_).add(now);
+  params.add(runs_).add(fences_).add(verdicts_).add(reasons_);
   exchange.add("runs_end", std::move(params), std::move(take));
 }
 
@@ -44,15 +48,28 @@ BatchWriter::BatchWriter(Transaction& transaction, const core::Batch& batch)
     : transaction_(transaction), batch_(batch), outcomes_(batch.items.size()) {}
 
 std::vector<core::ItemOutcome> BatchWriter::write() {
-  const auto owned = lock_shards();
-  const auto staged = stages_of(batch_.items, owned);
-  for (const auto& stage : staged.stages) {
+  const core::ItemOutcome fenced{ItemStatus::fenced, {}};
+  std::ranges::fill(outcomes_, fenced);
+  std::vector<bool> counts(batch_.items.size(), true);
+  auto staged = stages_of(batch_.items, counts);
+  std::size_t written = open(staged, counts) ? 1 : 0;
+  if (!std::ranges::all_of(counts, std::identity())) {
+    std::ranges::fill(outcomes_, fenced);
+    count_foreign(counts);
+    staged = stages_of(batch_.items, counts);
+  }
+  Exchange writes;  // what replans decided leaves with the claims that follow
+  for (; written < staged.stages.size(); ++written) {
+    const auto& stage = staged.stages[written];
+    if (stage.replans.empty()) add_stage(writes, stage);
+    writes.run(transaction_.db());
     if (stage.replans.empty()) {
-      write_stage(stage);
+      judge_stage(stage);
     } else {
-      write_replans(transaction_, stage.replans, batch_.fences, outcomes_);
+      write_replans(transaction_, stage.replans, batch_.fences, outcomes_, writes);
     }
   }
+  writes.run(transaction_.db());
   advance(staged.advances);
   return std::move(outcomes_);
 }
@@ -61,36 +78,63 @@ void BatchWriter::set(std::size_t place, ItemStatus status, RunNo run) {
   outcomes_[place] = {status, run};
 }
 
+bool BatchWriter::open(const Stages& staged, std::vector<bool>& counted) {
+  const bool ahead = !staged.stages.empty() && staged.stages.front().replans.empty();
+  Exchange lock, writes;
+  add_lock(lock);
+  auto calls = lock.take_calls();
+  const std::size_t locks = calls.size();
+  if (ahead) {
+    writes.add("savepoint", {});
+    add_stage(writes, staged.stages.front());
+    std::ranges::move(writes.take_calls(), std::back_inserter(calls));
+  }
+  const auto rows = transaction_.open(std::move(calls));
+  lock.answered(std::span(rows).first(locks));
+  for (std::size_t place = 0; place < counted.size(); ++place) {
+    counted[place] = counts(batch_.items[place]);
+  }
+  if (!ahead) return false;
+  if (!std::ranges::all_of(counted, std::identity())) {
+    transaction_.db().run("savepoint_undo");
+    return false;
+  }
+  writes.answered(std::span(rows).subspan(locks));
+  judge_stage(staged.stages.front());
+  return true;
+}
+
 // Locks the leases of the shards, in their order, against being taken while this is written.
-std::vector<bool> BatchWriter::lock_shards() {
-  for (auto& outcome : outcomes_) outcome.status = ItemStatus::fenced;
-  std::vector<bool> counts(batch_.items.size(), false);
-  if (batch_.items.empty()) return counts;
-  std::map<ShardNo, Fence> leases;
-  for (const auto& item : batch_.items) leases[shard_of_item(item)];
+void BatchWriter::add_lock(Exchange& exchange) {
+  std::set<ShardNo> shards;
+  for (const auto& item : batch_.items) shards.insert(shard_of_item(item));
   Numbers numbers;
-  for (const auto& [shard, fence] : leases) numbers.add(shard);
-  const auto rows =
-      transaction_.db().run({{"memory_judged"}, {"shards_lock", std::move(Params().add(numbers))}});
+  for (const ShardNo shard : shards) numbers.add(shard);
+  exchange.add("shards_lock", std::move(Params().add(numbers)), [this](const Rows& rows) {
+    for (const Row row : rows) leases_[ShardNo{row.integer(0)}] = {row.integer(1)};
+  });
   // On a server that has forgotten, no lease of before counts.
-  if (rows[0][0].flag(0)) {
-    for (const Row row : rows[1]) leases[ShardNo{row.integer(0)}] = {row.integer(1)};
-  }
-  std::vector<RunNo> foreign;  // runs whose shard is another's by now
-  for (std::size_t place = 0; place < counts.size(); ++place) {
-    const auto& item = batch_.items[place];
-    const ShardNo shard = shard_of_item(item);
-    const auto* outcome = std::get_if<core::Outcome>(&item);
-    const Fence fence = outcome ? outcome->fence : fence_of(shard);
-    counts[place] = fits(fence, leases[shard]);
-    if (outcome && !counts[place]) foreign.push_back(outcome->run);
-  }
-  if (!foreign.empty()) count_foreign(foreign, counts);
-  return counts;
+  exchange.add("memory_judged", {}, [this](const Rows& rows) {
+    if (!rows[0].flag(0)) leases_.clear();
+  });
+}
+
+bool BatchWriter::counts(const core::Item& item) const {
+  const ShardNo shard = shard_of_item(item);
+  const auto* outcome = std::get_if<core::Outcome>(&item);
+  const Fence fence = outcome ? outcome->fence : fence_of(shard);
+  const auto lease = leases_.find(shard);
+  return fits(fence, lease == leases_.end() ? Fence{} : lease->second);
 }
 
 // Of an owner before, what became of a run counts that is still as that owner left it.
-void BatchWriter::count_foreign(const std::vector<RunNo>& runs, std::vector<bool>& counts) {
+void BatchWriter::count_foreign(std::vector<bool>& counts) {
+  std::vector<RunNo> runs;  // whose shard is another's by now
+  for (std::size_t place = 0; place < counts.size(); ++place) {
+    const auto* outcome = std::get_if<core::Outcome>(&batch_.items[place]);
+    if (outcome && !counts[place]) runs.push_back(outcome->run);
+  }
+  if (runs.empty()) return;
   const auto states = read_states(runs);
   for (std::size_t place = 0; place < counts.size(); ++place) {
     const auto* outcome = std::get_if<core::Outcome>(&batch_.items[place]);
@@ -100,8 +144,7 @@ void BatchWriter::count_foreign(const std::vector<RunNo>& runs, std::vector<bool
   }
 }
 
-void BatchWriter::write_stage(const Stage& stage) {
-  Exchange exchange;
+void BatchWriter::add_stage(Exchange& exchange, const Stage& stage) {
   add_claims(exchange, stage);
   add_skips(exchange, stage);
   add_accepts(exchange, stage);
@@ -110,7 +153,9 @@ void BatchWriter::write_stage(const Stage& stage) {
   add_attempts(exchange, stage);
   add_outcomes(exchange, stage);
   add_ends(exchange, stage);
-  exchange.run(transaction_.db());
+}
+
+void BatchWriter::judge_stage(const Stage& stage) {
   find_claims(stage.claims);
   judge_repeated(stage);
 }
@@ -140,7 +185,7 @@ void BatchWriter::add_claims(Exchange& exchange, const Stage& stage) {
   Params params;
   params.add(runs).add(jobs).add(shards).add(revisions).add(ids).add(scheduled).add(dues).add(
       fences);
-  params.add(transaction_.now() + core::lead_max);
+  params.add(core::lead_max);
   exchange.add("claims_insert", std::move(params),
                [this, numbered = std::move(numbered)](const Rows& rows) {
                  std::vector<std::pair<std::size_t, RunNo>> made;
@@ -224,7 +269,7 @@ void BatchWriter::advance(const std::vector<Placed<core::Advance>>& advances) {
   }
   Params params;
   params.add(shards).add(cursors).add(seen);
-  transaction_.db().run("shards_advance", std::move(params));
+  transaction_.write_last({"shards_advance", std::move(params)});
 }
 
 // ---- runs -------------------------------------------------------------------------------------
@@ -280,7 +325,7 @@ void BatchWriter::add_takeovers(Exchange& exchange, const Stage& stage) {
     sent.add(std::int64_t{takeover->sent_perhaps});
   }
   Params params;
-  params.add(runs).add(fences).add(attempts).add(sent).add(transaction_.now());
+  params.add(runs).add(fences).add(attempts).add(sent);
   exchange.add("runs_takeover", std::move(params), mark_done(stage.takeovers));
 }
 
@@ -332,7 +377,6 @@ void BatchWriter::add_outcomes(Exchange& exchange, const Stage& stage) {
   if (ends.runs.size() > 0) {
     Params params;
     params.add(ends.runs).add(ends.fences).add(ends.attempts).add(verdicts).add(reasons);
-    params.add(transaction_.now());
     exchange.add("outcomes_end", std::move(params), mark_done(stage.outcomes));
   }
   if (agains.runs.size() > 0) {
@@ -347,7 +391,7 @@ void BatchWriter::add_ends(Exchange& exchange, const Stage& stage) {
   for (const auto& [place, end] : stage.ends) {
     rows.add(end->run, fence_of(end->shard), end->verdict, end->reason);
   }
-  rows.add_to(exchange, transaction_.now(), mark_done(stage.ends));
+  rows.add_to(exchange, mark_done(stage.ends));
 }
 
 // ---- items that may have been written before --------------------------------------------------

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -19,7 +20,7 @@ class EndRows {
  public:
   void add(RunNo run, Fence fence, core::Verdict verdict, core::Reason reason);
   // `take` is handed the numbers of the runs that ended by it.
-  void add_to(Exchange& exchange, Instant now, Exchange::Take take);
+  void add_to(Exchange& exchange, Exchange::Take take);
 
  private:
   Numbers runs_;
@@ -28,7 +29,9 @@ class EndRows {
   Numbers reasons_;
 };
 
-// Lives for one batch in one transaction.
+// Lives for one batch in one transaction. What is usual costs one round trip, besides that of the
+// commit: what is to be written leaves with the lock of the shards, as if all of it counted. Where
+// the leases say otherwise it is undone, and what does count is written after they were read.
 class BatchWriter {
  public:
   BatchWriter(Transaction& transaction, const core::Batch& batch);
@@ -48,13 +51,17 @@ class BatchWriter {
     std::int64_t reason = 0;
   };
 
-  // Which items count: their shards carry the batch's fence.
-  std::vector<bool> lock_shards();
-  void count_foreign(const std::vector<RunNo>& runs, std::vector<bool>& counts);
+  // Writes the first stage, where it may be, and finds out which items count. True: it is written.
+  bool open(const Stages& staged, std::vector<bool>& counts);
+  void add_lock(Exchange& exchange);
+  // Whether the item's shard carries the fence of the batch, or of the outcome.
+  bool counts(const core::Item& item) const;
+  void count_foreign(std::vector<bool>& counts);
   Fence fence_of(ShardNo shard) const { return batch_.fences.of(shard); }
   void set(std::size_t place, ItemStatus status, RunNo run = {});
 
-  void write_stage(const Stage& stage);
+  void add_stage(Exchange& exchange, const Stage& stage);
+  void judge_stage(const Stage& stage);
   void add_claims(Exchange& exchange, const Stage& stage);
   void add_skips(Exchange& exchange, const Stage& stage);
   void add_accepts(Exchange& exchange, const Stage& stage);
@@ -80,6 +87,7 @@ class BatchWriter {
   Transaction& transaction_;
   const core::Batch& batch_;
   std::vector<core::ItemOutcome> outcomes_;
+  std::map<ShardNo, Fence> leases_;  // as they are locked
   core::EarlyClaims early_;
 };
 

@@ -38,6 +38,11 @@ struct Engine {
                  .clock = clock,
                  .resume_at = resumed_at},
                 hosts, bell, reach),
+        outcomes({.line = Writer::Line::batches,
+                  .connection = connection_options(address, "outcomes"),
+                  .clock = clock,
+                  .resume_at = resumed_at},
+                 hosts, bell, reach),
         edits({.line = Writer::Line::edits,
                .connection = edit_options(address),
                .clock = clock,
@@ -53,7 +58,8 @@ struct Engine {
   Hosts hosts;
   Bell bell;
   Reach reach;
-  Writer batches;
+  Writer batches;   // of what is planned
+  Writer outcomes;  // of what becomes of runs, so that neither waits for the other's round trips
   Writer edits;
   const ConnectionOptions counting;  // for what may take minutes
   Leases leases;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -22,11 +23,15 @@ class Exchange {
   // One round trip; then each answer in the order of the calls.
   void run(Connection& db) {
     if (empty()) return;
-    const auto answers = db.run(std::move(calls_));
+    const auto answers = db.run(take_calls());
+    answered(answers);
+  }
+  // Its two halves, for who sends the calls with others.
+  std::vector<Call> take_calls() { return std::exchange(calls_, {}); }
+  void answered(std::span<const Rows> answers) {
     for (std::size_t i = 0; i < answers.size(); ++i) {
       if (takers_[i]) takers_[i](answers[i]);
     }
-    calls_.clear();
     takers_.clear();
   }
 

@@ -6,6 +6,20 @@
 // one row. A shard that a batch is being written for is not taken; where its writer is frozen, the
 // server ends that transaction after a second.
 //
+// A database may be far away, so round trips are counted (and a test counts them). A heartbeat is
+//
+//   1  the clock, alone: only this one's round trip says how far our idea of it may be off
+//   2  one transaction that says the node lives and reads the tables, under the lock of heartbeats
+//   3  where shards are to be taken or freed, one more, which takes what is still as it was read
+//
+// and no lock is held while an answer is on its way, so that nodes do not stand in line behind one
+// that is far away. A release is one round trip.
+//
+// Why two transactions grant nothing that one would not: a lease is taken only if its fence and its
+// end are those that the decision saw, so its holder has not been heard of since, and what it may
+// have sent it sent before the decision's time (HeartbeatAnswer::at). A transaction of a heartbeat
+// that was given up, and takes effect late, finds nothing as it was.
+//
 // Here it is noticed, too, that the database was put back in time (docs/design/journal.md).
 #pragma once
 
@@ -13,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "core/journal.h"
 #include "core/lease.h"
@@ -40,16 +55,30 @@ class Leases {
   void release(NodeId node, const core::Release& what);
 
  private:
-  template <class Work>
-  void in_transaction(Work work);
-  static void decide(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer);
-  static bool judge(Connection& db, const core::Heartbeat& said, core::HeartbeatAnswer& answer);
-  static void revoke(Connection& db, const core::ServerMark& now, std::int64_t rise, Duration ttl,
-                     core::HeartbeatAnswer& answer);
-  static void take(Connection& db, const core::Heartbeat& said, const core::LeaseDecision& decided,
-                   core::HeartbeatAnswer& answer);
+  // The tables, as the transaction saw them that said the node lives.
+  struct Seen {
+    Instant at;
+    std::int64_t generation = 0;
+    core::ServerMark stored;
+    core::ServerMark now;
+    core::Quiet quiet;
+    bool behind = false;
+    std::vector<core::NodeRow> nodes;
+    std::vector<core::LeaseRow> leases;
+  };
 
-  core::ClockSample begin(Connection& db, bool fresh) const;
+  template <class Work>
+  auto locked(Work work);
+  template <class Ask>
+  auto ask_first(Ask ask);
+  core::ClockSample read_clock(Connection& db, bool fresh) const;
+  Seen say_alive(const core::Heartbeat& said);
+  bool judge(const core::Heartbeat& said, const Seen& seen, core::HeartbeatAnswer& answer);
+  void revoke(const Seen& seen, std::int64_t rise, Duration ttl, core::HeartbeatAnswer& answer);
+  void move(const core::Heartbeat& said, const Seen& seen, const core::LeaseDecision& decided,
+            core::HeartbeatAnswer& answer);
+  std::vector<Rows> write(std::vector<Call> calls);
+  std::vector<Rows> commit(std::vector<Call> calls);
 
   const ConnectionOptions options_;
   Hosts& hosts_;

@@ -80,14 +80,15 @@ bool Listener::listen(Connection& db, bool& answered) {
 void Listener::look(Connection& db, Bell& bell, std::int64_t& runs_known) {
   Effects effects;
   std::int64_t runs = 0;
-  for (const Row row : db.run("shards_read")) {
+  const auto rows = db.run({{"shards_read"}, {"requested_any"}});
+  for (const Row row : rows[0]) {
     const ShardNo shard{row.integer(0)};
     effects.changes.emplace_back(shard, row.integer(2));
     effects.seen.emplace_back(shard, row.integer(3));
     runs += row.integer(4);
   }
   effects.runs = runs != std::exchange(runs_known, runs);
-  effects.requested = !db.run("requested_any").empty();
+  effects.requested = !rows[1].empty();
   bell.ring(effects);
 }
 

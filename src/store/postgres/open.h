@@ -1,4 +1,4 @@
-// Opens the PostgreSQL store (DESIGN §4): libpq in pipeline mode, two connections that write (one
+// Opens the PostgreSQL store (DESIGN §4): libpq in pipeline mode, three connections that write (two
 // for the machine's batches, one for edits), a few that read, one that listens. Everything it keeps
 // is in the schema `cronally` of the database that the address names.
 #pragma once

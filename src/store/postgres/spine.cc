@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "runtime/log.h"
 #include "store/postgres/batch_writer.h"
 #include "store/postgres/reassert.h"
 #include "store/postgres/rows.h"
@@ -123,7 +122,8 @@ void PostgresSpine::read_plans(const ShardSet& shards, const TakePlans& take) {
 
 void PostgresSpine::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
   auto committed = std::make_shared<core::BatchCommitted>();
-  engine_.batches.submit(
+  auto& writer = batch.plans() ? engine_.batches : engine_.outcomes;
+  writer.submit(
       [batch = std::move(batch), committed](Transaction& transaction) {
         committed->outcomes = BatchWriter(transaction, batch).write();
         committed->at = transaction.now();
@@ -132,9 +132,7 @@ void PostgresSpine::submit(core::Batch batch, std::function<void(core::BatchFate
         if (written.committed) {
           done(std::move(*committed));
         } else if (written.error) {
-          auto refused = refusal(written.error);
-          runtime::log::error("store", "a batch was refused", {{"error", refused.error.message}});
-          done(std::move(refused));
+          done(refusal(written.error));
         } else {
           done(core::BatchUnknown{});
         }

@@ -71,10 +71,6 @@ SELECT boot, last_commit, last_steady FROM commit_clock;
 DELETE FROM commit_clock
 WHERE last_commit < (SELECT max(last_commit) FROM commit_clock) - 86400000000;
 
--- name: fence_next
-UPDATE fence_source SET counter = counter + 1 WHERE one = 1
-RETURNING generation * (1::bigint << 36) + counter;
-
 -- The server as it was when the generation was last judged, and as it is.
 -- name: memory_read
 SELECT f.generation, f.system, f.timeline, now.system, now.timeline, f.quiet_since, f.quiet_until
@@ -96,27 +92,23 @@ SELECT count(*)
 FROM unnest($1::bigint[], $2::bigint[]) AS k (shard, cursor) JOIN shard s USING (shard)
 WHERE s.cursor < k.cursor;
 
+-- Where it is still $1. Every lease becomes nobody's, under a fence that no batch carries; run numbers
+-- go on past every block that may have been given and forgotten (65,536 runs each).
 -- name: generation_raise
-UPDATE fence_source SET generation = generation + $1, counter = counter + 1, system = $2,
-                        timeline = $3, quiet_since = $4, quiet_until = $5
-WHERE one = 1
-RETURNING generation, generation * (1::bigint << 36) + counter;
-
--- Past every block that may have been given and forgotten (65,536 runs each).
--- name: run_blocks_skip
-SELECT setval('run_block', last_value + 1024) FROM run_block;
+WITH raised AS (
+  UPDATE fence_source SET generation = generation + $2, counter = counter + 1, system = $3,
+                          timeline = $4, quiet_since = $5, quiet_until = $6
+  WHERE one = 1 AND generation = $1
+  RETURNING generation, generation * (1::bigint << 36) + counter AS fence
+), revoked AS (
+  UPDATE shard_lease SET holder = NULL, fence = raised.fence FROM raised
+)
+SELECT generation, (SELECT setval('run_block', last_value + 1024) FROM run_block) FROM raised;
 
 -- name: quiet_prolong
 UPDATE fence_source SET quiet_until = greatest(quiet_until, $1) WHERE one = 1;
 
--- Nobody's, under a fence that no batch carries.
--- name: leases_revoke
-UPDATE shard_lease SET holder = NULL, fence = $1;
-
--- name: lease_insert
-INSERT INTO lease (fence, node, taken_at) VALUES ($1, $2, $3);
-
--- Heartbeats stand in one line; a batch never does.
+-- Heartbeats stand in one line; a batch never does. No lock is held while a node is waited for.
 -- name: leases_lock
 SELECT pg_advisory_xact_lock(hashtext('cronally.leases'));
 
@@ -124,43 +116,55 @@ SELECT pg_advisory_xact_lock(hashtext('cronally.leases'));
 SELECT node, draining, ends FROM node;
 
 -- name: node_write
-INSERT INTO node (node, draining, ends, beat_at) VALUES ($1, $2, $3, clock_us())
+INSERT INTO node (node, draining, ends, beat_at)
+SELECT $1, $2, now.at + $3, now.at FROM clock_us() AS now (at)
 ON CONFLICT (node) DO UPDATE SET draining = excluded.draining, ends = excluded.ends,
-                                 beat_at = excluded.beat_at;
+                                 beat_at = excluded.beat_at
+RETURNING beat_at;
 
 -- name: node_describe
 UPDATE node SET node_name = $2, version = $3, tzdata = $4 WHERE node = $1;
 
 -- name: nodes_prune
-DELETE FROM node WHERE ends < $1;
+DELETE FROM node WHERE ends < clock_us() - $1;
 
 -- name: nodes_live
 SELECT count(*) FROM node WHERE ends > clock_us();
 
 -- name: leases_read
-SELECT l.shard, l.holder, l.fence, n.ends
-FROM shard_lease l JOIN node n ON n.node = l.holder ORDER BY l.shard;
+SELECT l.shard, l.holder, l.fence, coalesce(n.ends, 0)
+FROM shard_lease l LEFT JOIN node n ON n.node = l.holder;
 
--- name: leases_free
-UPDATE shard_lease SET holder = NULL WHERE shard = ANY ($1::bigint[]) AND holder = $2;
-
--- What a batch is being written for is left to the next heartbeat.
--- name: leases_takeable
-SELECT shard FROM shard_lease WHERE shard = ANY ($1::bigint[]) ORDER BY shard FOR UPDATE SKIP LOCKED;
-
+-- Those that are still as they were read, fence and end, under one new fence. What a batch is being
+-- written for is left to the next heartbeat.
 -- name: leases_take
-UPDATE shard_lease SET holder = $2, fence = $3 WHERE shard = ANY ($1::bigint[]);
+WITH free AS (
+  SELECT l.shard
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS f (shard, fence, ends)
+       JOIN shard_lease l USING (shard) LEFT JOIN node n ON n.node = l.holder
+  WHERE l.fence = f.fence AND coalesce(n.ends, 0) = f.ends
+  ORDER BY l.shard FOR UPDATE OF l SKIP LOCKED
+), next AS (
+  UPDATE fence_source SET counter = counter + 1 WHERE one = 1 AND EXISTS (SELECT FROM free)
+  RETURNING generation * (1::bigint << 36) + counter AS fence
+), noted AS (
+  INSERT INTO lease (fence, node, taken_at) SELECT fence, $4, $5 FROM next
+)
+UPDATE shard_lease l SET holder = $4, fence = next.fence FROM free, next WHERE l.shard = free.shard
+RETURNING l.shard, l.fence;
 
+-- And the requests that are out and were sent under one of these leases are left to who sent them.
 -- name: leases_release
-UPDATE shard_lease l SET holder = NULL
-FROM unnest($1::bigint[], $2::bigint[]) AS r (shard, fence)
-WHERE l.shard = r.shard AND l.fence = r.fence AND l.holder = $3
-RETURNING l.shard;
-
--- name: runs_leave
+WITH released AS (
+  UPDATE shard_lease l SET holder = NULL
+  FROM unnest($1::bigint[], $2::bigint[]) AS r (shard, fence)
+  WHERE l.shard = r.shard AND l.fence = r.fence AND l.holder = $3
+  RETURNING l.shard, l.fence
+)
 UPDATE run_open o SET left_until = r.until
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS r (run_no, fence, attempt, until)
-WHERE o.run_no = r.run_no AND o.fence = r.fence AND o.attempt = r.attempt;
+FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+       AS r (run_no, shard, attempt, until) JOIN released USING (shard)
+WHERE o.run_no = r.run_no AND o.fence = released.fence AND o.attempt = r.attempt;
 
 -- name: shards_read
 SELECT s.shard, s.cursor, c.change, s.seen, t.last
@@ -221,7 +225,7 @@ WITH claim AS (
                          $6::bigint[], $7::bigint[], $8::bigint[])
                   AS c (run_no, job_no, shard, revision, id, scheduled_at, due, fence)
              JOIN job j USING (job_no)
-  WHERE j.revision = c.revision AND NOT j.paused AND j.gone = 0 AND c.due <= $9
+  WHERE j.revision = c.revision AND NOT j.paused AND j.gone = 0 AND c.due <= clock_us() + $9
 ), made AS (
   INSERT INTO run (run_no, due, id, job_no, shard, revision, kind, key, scheduled_at, reason, fence,
                    attempt)
@@ -320,7 +324,7 @@ WITH t AS (
   RETURNING o.run_no
 ), noted AS (
   INSERT INTO attempt (run_no, number, revision, fence, fate, status, ended_at, error, response)
-  SELECT run_no, attempt_was, revision, fence_was, 2, 0, $5,
+  SELECT run_no, attempt_was, revision, fence_was, 2, 0, clock_us(),
          'whether it left is not known: its server ended before recording it', ''
   FROM was WHERE sent = 1
   ON CONFLICT (run_no, number) DO NOTHING
@@ -347,11 +351,11 @@ WITH o AS (
   RETURNING r.run_no, r.due, r.id, r.job_no, r.fence, r.attempt, o.verdict, o.reason
 ), written AS (
   UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
-                   ended_at = $6
+                   ended_at = clock_us()
   FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due
 ), told AS (
   INSERT INTO notice (account_no, run_id, at)
-  SELECT a.account_no, e.id, $6
+  SELECT a.account_no, e.id, clock_us()
   FROM ended e JOIN job j USING (job_no) JOIN account a USING (account_no)
   WHERE e.verdict IN (1, 2) AND a.webhook_url IS NOT NULL ORDER BY e.run_no
 )
@@ -376,11 +380,11 @@ WITH o AS (
   RETURNING r.run_no, r.due, r.id, r.job_no, r.fence, r.attempt, o.verdict, o.reason
 ), written AS (
   UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
-                   ended_at = $5
+                   ended_at = clock_us()
   FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due
 ), told AS (
   INSERT INTO notice (account_no, run_id, at)
-  SELECT a.account_no, e.id, $5
+  SELECT a.account_no, e.id, clock_us()
   FROM ended e JOIN job j USING (job_no) JOIN account a USING (account_no)
   WHERE e.verdict IN (1, 2) AND a.webhook_url IS NOT NULL ORDER BY e.run_no
 )

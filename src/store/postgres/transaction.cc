@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <utility>
 
 namespace cronally::store::postgres {
 
@@ -44,11 +45,22 @@ RunNo RunNumbers::next(Connection& db, Instant due) {
 
 void RunLog::add(RunLog&& more) {
   std::ranges::move(more.changed, std::back_inserter(changed));
+  std::ranges::move(more.last, std::back_inserter(last));
   for (std::size_t shard = 0; shard < added.size(); ++shard) added[shard] += more.added[shard];
 }
 
 bool RunLog::empty() const {
   return changed.empty() && std::ranges::all_of(added, [](auto count) { return count == 0; });
+}
+
+std::vector<Rows> Transaction::open(std::vector<Call> calls) {
+  auto all = std::exchange(shared_.begin, {});
+  const auto before = static_cast<std::ptrdiff_t>(all.size());
+  std::ranges::move(calls, std::back_inserter(all));
+  auto rows = shared_.db.run(std::move(all));
+  if (before > 0) shared_.now = rows[static_cast<std::size_t>(before - 1)][0].instant(0);
+  rows.erase(rows.begin(), rows.begin() + before);
+  return rows;
 }
 
 Instant Transaction::stamp() {

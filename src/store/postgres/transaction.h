@@ -56,10 +56,12 @@ struct MissingDay {
   std::int64_t day;
 };
 
-// What a transaction changed of runs, for the log of changes and the count of runs.
+// What a transaction changed of runs, for the log of changes and the count of runs; and what else
+// is written with it, in the exchange of the commit.
 struct RunLog {
   std::vector<std::pair<ShardNo, RunNo>> changed;  // in order
   std::array<std::int64_t, shard_count> added{};   // less those removed
+  std::vector<Call> last;
   void add(RunLog&& more);
   bool empty() const;
 };
@@ -68,7 +70,8 @@ class Transaction {
  public:
   struct Shared {
     Connection& db;
-    Instant now;
+    std::vector<Call>& begin;  // what it begins with, the clock last; empty once that is sent
+    Instant& now;
     Instant& last_stamp;
     RunNumbers& numbers;
     const Days& days;
@@ -76,6 +79,8 @@ class Transaction {
   explicit Transaction(const Shared& shared) : shared_(shared) {}
 
   Connection& db() { return shared_.db; }
+  // What a batch does first: one exchange, with which the transaction begins if it has not.
+  std::vector<Rows> open(std::vector<Call> calls);
   // The database's clock when the transaction began.
   Instant now() const { return shared_.now; }
   // An instant for an edit: now, but later than every stamp before it, so that no two edits of a
@@ -88,6 +93,8 @@ class Transaction {
   RunNo next_run(Instant due);
   // Throws MissingDay where the run's partition does not exist.
   void need_day_of(RunNo run) const;
+  // Whose answer nobody needs: it leaves with the commit.
+  void write_last(Call call) { log_.last.push_back(std::move(call)); }
   void run_changed(ShardNo shard, RunNo run) { log_.changed.emplace_back(shard, run); }
   void runs_added(ShardNo shard, std::int64_t count) {
     log_.added.at(static_cast<std::size_t>(shard.value)) += count;

@@ -276,23 +276,26 @@ void Writer::connect(SteadyInstant by) {
 
 // True: the group is committed already, by a try whose fate was not known.
 bool Writer::begin(const Uuid& mark) {
-  const bool edits = options_.line == Line::edits;
-  std::vector<Call> calls{{"begin"}};
-  if (edits) {
-    calls.push_back({"meta_lock"});  // waits for a try before, if that is still under way
-    calls.push_back({"commit_mark_insert", std::move(Params().add(mark))});
+  if (options_.line == Line::batches) {
+    begin_ = {{"begin"}, {"clock_read"}};
+    return false;
   }
-  calls.push_back({"clock_read"});
-  const auto rows = db_->run(std::move(calls));
-  now_ = rows.back()[0].instant(0);
-  if (!edits) return false;
+  const auto rows = db_->run({{"begin"},
+                              {"meta_lock"},  // waits for a try before, if that is still under way
+                              {"commit_mark_insert", std::move(Params().add(mark))},
+                              {"clock_read"}});
+  now_ = rows[3][0].instant(0);
   last_stamp_ = rows[1][0].instant(0);
   return rows[2].empty();
 }
 
 void Writer::perform_all(Group& group, Effects& effects, RunLog& log) {
-  const Transaction::Shared shared{
-      .db = *db_, .now = now_, .last_stamp = last_stamp_, .numbers = numbers_, .days = days_};
+  const Transaction::Shared shared{.db = *db_,
+                                   .begin = begin_,
+                                   .now = now_,
+                                   .last_stamp = last_stamp_,
+                                   .numbers = numbers_,
+                                   .days = days_};
   for (auto& one : group) {
     Transaction transaction(shared);
     one.error = perform(one.work, transaction, group.size() == 1);
@@ -326,7 +329,7 @@ std::exception_ptr Writer::perform(Work& work, Transaction& transaction, bool al
 
 // What every transaction writes last, and COMMIT, in one exchange.
 Writer::Fate Writer::close(const RunLog& log, const Effects& effects) {
-  std::vector<Call> calls;
+  std::vector<Call> calls = log.last;
   add_log(calls, log);
   last_commit_ = std::max({last_commit_, last_stamp_, now_});
   if (options_.line == Line::edits) {

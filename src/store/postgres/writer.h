@@ -1,9 +1,9 @@
 // Group commit: one connection and thread that take what has gathered while the last commit was
 // under way, and commit it as one transaction, in order.
 //
-// There are two of them. The writer of batches serves the machine: its transactions lock the rows
-// of the shards they write. The writer of edits serves the API; it begins with the lock of `meta`,
-// so that edits of all nodes stand in one line, which gives every edit an instant of its own, and a
+// There are two kinds. Writers of batches serve the machine: their transactions lock the rows of
+// the shards they write. The writer of edits serves the API; it begins with the lock of `meta`, so
+// that edits of all nodes stand in one line, which gives every edit an instant of its own, and a
 // claim never waits for them.
 #pragma once
 
@@ -51,7 +51,8 @@ class Writer {
   Writer(Options options, Hosts& hosts, Bell& bell, const Reach& reach);
   ~Writer();  // commits what is queued
 
-  // Never waits: for the machine, which has two batches under way at most.
+  // Never waits: for the machine, which has two batches under way at most. Work on a batch begins
+  // with Transaction::open, and so the transaction does: it costs no round trip of its own.
   void submit(Work work, Done done);
 
   // Waits for the commit; throws what `work` threw, what befalls the database as Unavailable, and
@@ -104,7 +105,8 @@ class Writer {
   std::unique_ptr<Connection> db_;
   RunNumbers numbers_;
   Days days_;
-  Instant now_{};  // of the transaction under way
+  Instant now_{};            // of the transaction under way
+  std::vector<Call> begin_;  // of a batch's, until it is sent
   Instant last_stamp_{};
   Instant last_commit_{};
   Instant pruned_at_{};

@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "base/check.h"
-#include "runtime/log.h"
 #include "store/sqlite/batch_writer.h"
 #include "store/sqlite/rows.h"
 
@@ -152,9 +151,7 @@ void SqliteSpine::submit(core::Batch batch, std::function<void(core::BatchFate)>
           done(std::move(*committed));
           return;
         }
-        auto refused = refusal(error);
-        runtime::log::error("store", "a batch was refused", {{"error", refused.error.message}});
-        done(std::move(refused));
+        done(refusal(error));
       },
       claims ? Need::room : Need::little);
 }
