@@ -205,6 +205,8 @@ def due_of(record):
         changes.sort(key=lambda change: change.ack_lo)
         for number, change in enumerate(changes):
             add_due(due, calm, change, changes[number + 1:], record.end)
+        add_under_way(due, changes, [run for run in record.runs
+                                     if run["job_id"] == changes[0].job])
     due.may -= due.must
     due.undetermined -= due.must
     return due
@@ -225,6 +227,23 @@ def add_due(due, calm, change, later, end):
             due.undetermined.add(key)
         due.owner[key] = change
         due.withdrawn[key] = max(withdrawn, due.withdrawn.get(key, withdrawn))
+
+
+def add_under_way(due, changes, runs):
+    """What a takeover had to suppose was sent is under way: it goes on under the definition of a
+    change that comes after that, though it was taken away by it. The takeover's own attempt is told
+    apart by having no first byte."""
+    for run in runs:
+        supposed = [checker.instant_us(attempt["ended_at"]) for attempt in run["attempts"]
+                    if attempt.get("status") is None and attempt.get("ended_at")
+                    and not attempt.get("first_byte_at")]
+        instant = checker.instant_us(run["scheduled_at"])
+        for change, after in zip(changes, changes[1:]):
+            if (supposed and after.schedule is not None and change.instants(instant, instant)
+                    and min(supposed) <= (after.ack_hi or FOREVER)
+                    and change.ack_lo < instant):
+                due.may.add((change.job, instant))
+                due.owner.setdefault((change.job, instant), after)
 
 
 def withdrawal(later):

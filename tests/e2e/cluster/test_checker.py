@@ -307,6 +307,26 @@ def withdrawn_after_a_takeover(record):
     claimed_ahead(record, verdict="cancelled", reason="changed")
 
 
+def supposed_sent(record, at):
+    """A takeover supposed so of a run that was claimed ahead, and it was sent again."""
+    instant = START + 91 * SECOND
+    again = base.instant_text(instant + 900)
+    claimed_ahead(record, attempts=[
+        {"number": 1, "node": "node-1", "status": None, "first_byte_at": None,
+         "ended_at": base.instant_text(at)},
+        {"number": 2, "node": "node-2", "status": 200, "first_byte_at": again, "ended_at": again}])
+    record.requests.append(dict(request_of(record, "a", TEN), run="ahead", attempt=2, fence=8,
+                                t_us=instant + 500, scheduled_at=base.instant_text(instant)))
+
+
+def under_way_at_the_edit(record):
+    supposed_sent(record, EDITED - 100_000)
+
+
+def not_under_way_at_the_edit(record):
+    supposed_sent(record, EDITED + 20_001)
+
+
 def ended_otherwise(record):
     claimed_ahead(record, verdict="failed", reason="exhausted")
 
@@ -344,6 +364,8 @@ def ended_otherwise(record):
     (new_definition_does_not_fire, {"lost": 1, "unaccounted": 1}),
     (during_the_edit, {}),
     (edit_never_acknowledged, {}),
+    (under_way_at_the_edit, {}),
+    (not_under_way_at_the_edit, {"stray": 2}),
     (paused_and_yet_sent, {"withdrawn": 1}),
     (held_by_the_pause, {}),
     (left_open, {"unended": 1}),
