@@ -105,9 +105,9 @@ struct ShardsAcquired {
   Instant sent_until = instant_min;
 };
 
-// The leases of these shards are gone, or may be: what has not left is withdrawn, and all else
-// forgotten at once. What is in flight is reported as it ends, and its outcome counts as long as
-// nobody took the run over.
+// The leases of these shards are gone, or may be: what has not left is withdrawn, what is under
+// way to its receiver is cut off, and all else forgotten at once. What is in flight is reported as
+// it ends, and its outcome counts as long as nobody took the run over.
 struct ShardsLost {
   ShardSet shards;
 };
@@ -199,6 +199,9 @@ struct Send {
 struct Withdraw {
   RunNo run;
   std::int32_t attempt = 1;
+  // Its shard is lost, and a successor's attempt may follow: what is out goes on only if its
+  // receiver has it. Else it is cut off, so as not to arrive behind that one (Fate::unknown).
+  bool lost = false;
 };
 
 // Step again (Woke) at this instant at the latest. The newest one given counts.

@@ -91,7 +91,7 @@ void Planner::State::withdraw_all(const ShardSet& which, bool lost) {
   for (auto& [no, tracked] : runs) {
     if (!holds(which, tracked.run.shard)) continue;
     if (tracked.phase == Phase::in_flight) {
-      actions.push_back(Withdraw{no, tracked.run.attempt});
+      actions.push_back(Withdraw{no, tracked.run.attempt, lost});
     } else if (tracked.phase != Phase::committing || (lost && !tracked.reporting)) {
       unsent.push_back(&tracked);
     }

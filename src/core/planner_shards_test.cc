@@ -164,9 +164,20 @@ TEST_F(Shards, ThatAreLostCallTheirRequestsBack) {
   const auto calls = take<Withdraw>();
   ASSERT_EQ(calls.size(), 1U);
   EXPECT_EQ(calls[0].run, send.run.no);
+  EXPECT_TRUE(calls[0].lost) << "what is under way must not arrive behind a successor's attempt";
   step(AttemptEnded{send.run.no, 1, {.fate = Fate::withdrawn}});
   EXPECT_EQ(planner.stats().in_flight, 0U);
   EXPECT_TRUE(take<Commit>().empty()) << "its number was not used";
+}
+
+TEST_F(Shards, ThatAreLostLeaveWhatWasCutOffUnknown) {
+  const auto send = sent();
+  step(ShardsLost{set_of(one)});
+  step(AttemptEnded{send.run.no, 1, {.fate = Fate::unknown, .ended_at = wall}});
+  run_until(start + 11s);
+  EXPECT_EQ(count<Outcome>(one), 1) << "it counts as long as nobody took the run over";
+  EXPECT_TRUE(take<Send>().empty()) << "the next attempt is the successor's";
+  EXPECT_EQ(planner.stats().in_flight, 0U);
 }
 
 TEST_F(Shards, ThatAreLostLeaveTheOutcomesOfTheirRequestsToBeWritten) {
@@ -253,7 +264,9 @@ TEST_F(Shards, ThatAreAskedForWaitForTheirBatch) {
 TEST_F(Shards, ThatAreAskedForLeaveWhatIsOut) {
   const auto send = sent();
   step(ShardsAsked{set_of(one)});
-  EXPECT_EQ(take<Withdraw>().size(), 1U);
+  const auto calls = take<Withdraw>();
+  ASSERT_EQ(calls.size(), 1U);
+  EXPECT_FALSE(calls[0].lost) << "the successor waits for it";
   EXPECT_TRUE(take<Release>().empty()) << "it may say yet that it did not leave";
   run_until(start + 10s + 100ms);
   const auto released = take<Release>();

@@ -56,7 +56,8 @@ class Deliverer {
   // `sink`, withdrawn ones too. No attempt's first byte leaves twice.
   virtual void deliver(std::vector<Delivery> batch, std::shared_ptr<const DeliverySink> sink) = 0;
 
-  // Ends at once what was withdrawn through its gate and waits for a connection. Never blocks.
+  // Ends at once what was withdrawn through its gate and waits for a connection, and what was cut
+  // off there before its receiver had it. Never blocks.
   virtual void end_withdrawn() = 0;
 };
 

@@ -76,6 +76,10 @@ class Connection final : private Watcher,
 
   // Ends the exchange, wherever it is, and closes.
   void abandon(std::string error);
+  // Whether the receiver's host has acknowledged the whole request: nothing of it can arrive later.
+  bool request_arrived() const {
+    return sent_ == exchange_->wire.size() && stream_.all_acknowledged();
+  }
 
   // From busy to idle, in the hand of its owner.
   void rest() { state_ = State::idle; }

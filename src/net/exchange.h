@@ -29,6 +29,8 @@ struct OfClient;   // exchanges that have not ended
 struct OfWaiting;  // exchanges without a connection
 
 inline constexpr const char* withdrawn_text = "withdrawn before the first byte left";
+inline constexpr const char* cut_off_text =
+    "cut off: the server's lease ended before the receiver had acknowledged the whole request";
 
 struct Exchange final : Timer, ListHook<OfClient>, ListHook<OfWaiting> {
   // Its time is over.
@@ -43,6 +45,7 @@ struct Exchange final : Timer, ListHook<OfClient>, ListHook<OfWaiting> {
   }
 
   bool withdrawn() const { return gate && gate->state() == SendGate::State::withdrawn; }
+  bool cut_off() const { return gate && gate->state() == SendGate::State::cut_off; }
   // What became of a request of which no byte left.
   Fate unsent() const { return withdrawn() ? Fate::withdrawn : Fate::not_sent; }
 

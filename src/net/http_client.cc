@@ -200,7 +200,11 @@ Result<void> HttpClient::Impl::take(Exchange& exchange, WrittenRequest& request)
 void HttpClient::Impl::abandon_withdrawn() {
   for (auto next = active_.begin(); next != active_.end();) {
     Exchange& exchange = *next++;
-    if (exchange.withdrawn()) pool_.abandon(exchange, withdrawn_text);
+    if (exchange.withdrawn()) {
+      pool_.abandon(exchange, withdrawn_text);
+    } else if (exchange.cut_off() && !exchange.connection->request_arrived()) {
+      pool_.abandon(exchange, cut_off_text);
+    }
   }
 }
 

@@ -125,8 +125,10 @@ class HttpClient {
   // be open per destination is the caller's to limit.
   void submit(std::vector<Submission> batch, std::shared_ptr<const HttpSink> sink);
 
-  // Ends what was withdrawn through its gate: at once, not when its connection stands. Never
-  // blocks.
+  // Ends what was called back through its gate. What was withdrawn: at once, not when its
+  // connection stands. What was cut off: unless the receiver's host (or a proxy before it) has
+  // acknowledged every byte of it, its connection is reset, so that nothing of it arrives later,
+  // and its fate is unknown. Never blocks.
   void end_withdrawn();
 
   HttpClientStats stats() const;

@@ -382,6 +382,62 @@ TEST(HttpClient, AfterTheFirstByteNothingIsWithdrawn) {
   EXPECT_EQ(gate->state(), SendGate::State::started);
 }
 
+// Of the first one the kernel has what its receiver has not taken, of the second the client too.
+TEST(HttpClient, WhatIsCutOffBeforeItsReceiverHasItArrivesNoMore) {
+  for (const std::size_t size : {std::size_t{64} << 10, std::size_t{16} << 20}) {
+    std::promise<std::size_t> arrived;
+    RawListener listener{[&](RawSocket socket, int) {
+                           EXPECT_TRUE(socket.await_reset());
+                           arrived.set_value(socket.read_all().size());
+                         },
+                         4096};
+    Sending sending;
+    auto gate = std::make_shared<SendGate>();
+    sending.submit({.url = listener.url(), .body = std::string(size, 'x')}, gate);
+    while (gate->state() == SendGate::State::pending) std::this_thread::yield();
+    gate->cut_off();
+    sending.client.end_withdrawn();
+    const HttpResult result = sending.wait(0);
+    EXPECT_EQ(result.fate, Fate::unknown);
+    EXPECT_TRUE(result.first_byte_at);
+    EXPECT_TRUE(result.error.starts_with("cut off")) << result.error;
+    EXPECT_LT(arrived.get_future().get(), size);
+  }
+}
+
+TEST(HttpClient, WhatIsCutOffWhenItsReceiverHasItIsAnswered) {
+  std::promise<void> taken;
+  std::promise<void> looked;
+  RawListener listener{[&](RawSocket socket, int) {
+    read_request(socket);
+    socket.acknowledge();
+    taken.set_value();
+    looked.get_future().wait();
+    socket.send(ok);
+  }};
+  RawListener quick{answering(std::string{ok})};
+  Sending sending;
+  auto gate = std::make_shared<SendGate>();
+  sending.submit({.url = listener.url(), .body = std::string(1u << 20, 'x')}, gate);
+  taken.get_future().wait();
+  gate->cut_off();
+  sending.client.end_withdrawn();
+  EXPECT_EQ(sending.exchange({.url = quick.url()}).fate, Fate::answered);
+  looked.set_value();
+  const HttpResult result = sending.wait(0);
+  EXPECT_EQ(result.fate, Fate::answered) << result.error;
+}
+
+TEST(HttpClient, WhatIsCutOffBeforeItLeavesIsWithdrawn) {
+  auto gate = std::make_shared<SendGate>();
+  gate->cut_off();
+  RawListener listener{answering(std::string{ok})};
+  Sending sending;
+  const HttpResult result = sending.exchange({.url = listener.url()}, gate);
+  EXPECT_EQ(result.fate, Fate::withdrawn);
+  EXPECT_FALSE(result.first_byte_at);
+}
+
 // ---- Large requests -----------------------------------------------------------------------------
 
 TEST(HttpClient, ALargeBodyLeavesInPieces) {

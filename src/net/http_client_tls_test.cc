@@ -57,8 +57,10 @@ Certificate certificate_for(EVP_PKEY* key, const std::string& name, long from_s,
 // Speaks TLS as `version` with a certificate for `name`, and counts the requests it saw.
 class TlsListener {
  public:
-  TlsListener(const std::string& name, long from_s, long to_s, int version = TLS1_3_VERSION)
-      : key_(EVP_EC_gen("P-256")),
+  TlsListener(const std::string& name, long from_s, long to_s, int version = TLS1_3_VERSION,
+              bool reads = true)
+      : reads_(reads),
+        key_(EVP_EC_gen("P-256")),
         certificate_(certificate_for(key_.get(), name, from_s, to_s)),
         context_(SSL_CTX_new(TLS_server_method())) {
     SSL_CTX_set_security_level(context_.get(), 0);
@@ -94,6 +96,10 @@ class TlsListener {
     SSL_set_fd(session.get(), socket.descriptor());
     if (SSL_accept(session.get()) != 1) return;
     resumed_ += SSL_session_reused(session.get());
+    if (!reads_) {
+      EXPECT_TRUE(socket.await_reset());
+      return;
+    }
     char scratch[4096];
     while (SSL_read(session.get(), scratch, sizeof scratch) > 0) {
       ++requests_;
@@ -102,13 +108,15 @@ class TlsListener {
     }
   }
 
+  const bool reads_;  // requests
   Key key_;
   Certificate certificate_;
   Context context_;
   std::string file_;
   std::atomic<int> requests_{0};
   std::atomic<int> resumed_{0};
-  RawListener listener_{[this](RawSocket socket, int) { serve(std::move(socket)); }};
+  RawListener listener_{[this](RawSocket socket, int) { serve(std::move(socket)); },
+                        reads_ ? 0 : 4096};
 };
 
 HttpResult exchange(const std::string& url, HttpClientOptions options) {
@@ -181,6 +189,28 @@ TEST(HttpClientTls, ASecondConnectionResumesTheSessionOfTheFirst) {
     EXPECT_EQ(listener.requests(), 3);
     EXPECT_EQ(listener.resumed(), 1) << "as the server counts";
   }
+}
+
+TEST(HttpClientTls, WhatIsCutOffBeforeItsReceiverHasItArrivesNoMore) {
+  TlsListener listener{"IP:127.0.0.1", -60, 3600, TLS1_3_VERSION, false};
+  const runtime::SystemClock clock;
+  HttpClient client{{.ca_file = listener.ca_file()}, clock};
+  const auto gate = std::make_shared<SendGate>();
+  std::promise<HttpResult> result;
+  std::vector<Submission> batch;
+  batch.push_back(
+      {.request = client.written({.url = listener.url(), .body = std::string(64u << 10, 'x')}),
+       .gate = gate});
+  client.submit(std::move(batch),
+                std::make_shared<const HttpSink>([&](std::vector<Finished>&& finished) {
+                  result.set_value(std::move(finished.at(0).result));
+                }));
+  while (gate->state() == SendGate::State::pending) std::this_thread::yield();
+  gate->cut_off();
+  client.end_withdrawn();
+  const HttpResult ended = result.get_future().get();
+  EXPECT_EQ(ended.fate, Fate::unknown);
+  EXPECT_TRUE(ended.error.starts_with("cut off")) << ended.error;
 }
 
 TEST(HttpClientTls, WithoutTheCertificatesToTrustNothingIsSent) {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,6 +42,11 @@ class RawSocket {
   ~RawSocket() { close(); }
 
   int descriptor() const { return fd_; }
+  // Acknowledges what has come, now: the kernel may wait up to 200 ms for an answer to do it with.
+  void acknowledge() {
+    constexpr int on = 1;
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  }
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
@@ -83,6 +89,11 @@ class RawSocket {
     if (::poll(&wanted, 1, static_cast<int>(time.count())) > 0) fill();
     return take(kept_.size());
   }
+  // Reads nothing until the peer resets the connection; false: it did not within 5 s.
+  bool await_reset() {
+    pollfd unread{.fd = fd_, .events = 0, .revents = 0};
+    return ::poll(&unread, 1, 5000) > 0 && (unread.revents & (POLLERR | POLLHUP)) != 0;
+  }
   // One answer with Content-Length, or without a body; "" when the peer closed.
   std::string read_answer() {
     std::string head = read_until("\r\n\r\n");
@@ -118,8 +129,13 @@ class RawListener {
  public:
   using Serve = std::function<void(RawSocket, int)>;
 
-  explicit RawListener(Serve serve) : serve_(std::move(serve)) {
+  // `receive_buffer`: what a connection takes before it is read, in bytes; 0: as the kernel sees
+  // fit.
+  explicit RawListener(Serve serve, int receive_buffer = 0) : serve_(std::move(serve)) {
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (receive_buffer > 0) {
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    }
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -1,6 +1,8 @@
 #include "net/stream.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,6 +75,11 @@ IoResult Stream::read(std::span<char> into) {
 IoResult Stream::write(std::string_view bytes) {
   if (tls_) return tls_->write(bytes);
   return result_of(::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+bool Stream::all_acknowledged() const {
+  int under_way = 0;  // in bytes, tcp(7)
+  return ::ioctl(fd(), SIOCOUTQ, &under_way) == 0 && under_way == 0;
 }
 
 void Stream::forget_unsent() {

@@ -54,6 +54,9 @@ class Stream {
   IoResult read(std::span<char> into);
   IoResult write(std::string_view bytes);
 
+  // Whether the peer's host has acknowledged all that was written: none of it is under way.
+  bool all_acknowledged() const;
+
   void close();
   // The next close() takes back what the kernel has not delivered yet, and resets the connection.
   // Without it the kernel goes on sending for minutes what its process has given up.

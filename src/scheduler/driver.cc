@@ -91,6 +91,7 @@ class Driver::Impl {
   void run_machine(const std::stop_token& stop);
   std::vector<core::Event> take_events(const std::stop_token& stop);
   void step(core::Event event);
+  void shed();
   void perform_all(core::Event event);
   void hand_over();
   void note_ended(const core::AttemptEnded& ended);
@@ -201,6 +202,7 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
     const Instant wall = leases_->now().wall;
     const bool set_back = wall < std::exchange(looked_at_, wall);
     if (wall >= wake_at_ || set_back) step(core::Woke{});
+    shed();
     hand_over();
     auto stats = planner_.stats();
     watch_.gauges(stats);
@@ -208,15 +210,21 @@ void Driver::Impl::run_machine(const std::stop_token& stop) {
   }
 }
 
-// Waits for events, or until the machine wants to look at the clock.
+// Waits for events, until the machine wants to look at the clock, or until the leases end.
 std::vector<core::Event> Driver::Impl::take_events(const std::stop_token& stop) {
   const Duration left = parts_.clock.sleep_for(wake_at_ - leases_->now().wall);
-  return inbox_->take(stop, std::min<Duration>(left, look_at_clock_every));
+  const Duration trusted = std::max(leases_->trusted_for(), Duration::zero());
+  return inbox_->take(stop, std::min<Duration>({left, trusted, look_at_clock_every}));
 }
 
-// What is not trusted any more goes before anything else is looked at.
-void Driver::Impl::step(core::Event event) {
+// What is not trusted any more goes before anything else is looked at, and when the trust ends: a
+// successor comes a fifth of the time to live later, and nothing may reach a receiver behind it.
+void Driver::Impl::shed() {
   if (const auto gone = leases_->expired(); gone.any()) perform_all(core::ShardsLost{gone});
+}
+
+void Driver::Impl::step(core::Event event) {
+  shed();
   if (auto* granted = std::get_if<core::ShardsAcquired>(&event)) leases_->retain_held(*granted);
   perform_all(std::move(event));
 }
@@ -319,7 +327,10 @@ void Driver::Impl::perform(core::Send&& action) {
 
 void Driver::Impl::perform(const core::Withdraw& action) {
   auto found = in_flight_.find(action.run);
-  if (found != in_flight_.end()) withdrew_ |= found->second.gate->withdraw();
+  if (found == in_flight_.end()) return;
+  delivery::SendGate& gate = *found->second.gate;
+  if (action.lost) gate.cut_off();
+  withdrew_ |= action.lost || gate.withdraw();
 }
 
 void Driver::Impl::perform(const core::ClockHeld& action) {

@@ -140,6 +140,12 @@ ShardSet LeaseHolder::expired() {
   return gone;
 }
 
+Duration LeaseHolder::trusted_for() const {
+  std::lock_guard lock(mutex_);
+  if (endless_ || keeper_.held().none()) return Duration::max();
+  return keeper_.trusted_until() - clock_.steady();
+}
+
 LeaseHolder::Standing LeaseHolder::standing() const {
   std::lock_guard lock(mutex_);
   const SteadyInstant now = clock_.steady();

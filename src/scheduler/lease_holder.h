@@ -66,6 +66,9 @@ class LeaseHolder {
 
   // Shards that are not trusted any more: the machine hears of them before anything else.
   ShardSet expired();
+  // How long until expired() has some to tell of, if no heartbeat is answered; Duration::max():
+  // it never will.
+  Duration trusted_for() const;
   // The last look before a first byte leaves; any thread. The trust may have begun anew under
   // another fence before the machine heard of the loss: so the lease is named.
   bool may_send(const core::Lease& lease) const;

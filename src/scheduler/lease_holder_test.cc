@@ -83,6 +83,16 @@ TEST_F(Holder, LetsNothingLeaveUnderALeaseThatIsOver) {
   EXPECT_TRUE(holder.may_send({{3}, {8}}));
 }
 
+TEST_F(Holder, TellsHowLongItIsTrusted) {
+  EXPECT_EQ(holder.trusted_for(), Duration::max()) << "it holds nothing";
+  beat(7, {{3}});
+  EXPECT_EQ(holder.trusted_for(), 4s - spine.took) << "from before the heartbeat";
+  clock.advance(5s);
+  EXPECT_LT(holder.trusted_for(), 0s);
+  EXPECT_TRUE(holder.expired().test(3));
+  EXPECT_EQ(holder.trusted_for(), Duration::max());
+}
+
 TEST_F(Holder, DoesNotTrustAgainWhatEndedWhileTheAnswerCame) {
   beat(7, {{3}});
   clock.advance(3'900ms);
@@ -183,6 +193,7 @@ TEST_F(Holder, GoesByTheHostWhereLeasesAreEndless) {
   EXPECT_EQ(holder.now().wall, clock.wall());
   clock.advance(10h);
   EXPECT_TRUE(holder.expired().none());
+  EXPECT_EQ(holder.trusted_for(), Duration::max());
   EXPECT_TRUE(holder.may_send({{3}, {7}}));
   EXPECT_EQ(holder.standing().heartbeat_age, 0s);
   EXPECT_EQ(holder.sent_until({Fence{7}, {}, noon + 1h}), instant_min);

@@ -3,7 +3,9 @@
 import collections
 import json
 import secrets
+import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -280,6 +282,40 @@ def test_a_database_that_stops_is_waited_for_and_nothing_is_lost(tmp_path, postg
             server.wait_ready(10)
         receiver.wait_for(len(receiver.records()) + 2 * JOBS, path="/kill")
         judged(api, jobs, receiver, unrecorded=[(stopped, back, [])])
+
+
+def test_what_its_receiver_has_not_taken_when_the_leases_end_is_cut_off(tmp_path, postgres):
+    with nodes(tmp_path, postgres.address(postgres.create_database()), 1) as cluster, \
+            socket.socket() as listener:
+        # So much is taken of a request that nobody reads: of one more, of the other less.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(5)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        api = Client(cluster.all[0])
+        api.add("long", url, target={"body": "x" * (200 << 10)})
+        api.add("short", url)
+        api.run_now("long")
+        long, _ = listener.accept()
+        api.run_now("short")
+        short, _ = listener.accept()
+        with long, short:
+            assert short.recv(1 << 16)
+            postgres.stop()
+            try:
+                # A successor may come when the time to live is over.
+                assert ended(long, TTL_S), "it may arrive behind a successor's attempt"
+                assert not ended(short, 0.5), "its answer is wanted"
+            finally:
+                postgres.start()
+
+
+def ended(connection, timeout_s):
+    """Whether the peer has reset the connection within that time, whatever is still to be read."""
+    polled = select.poll()
+    polled.register(connection, 0)
+    return bool(polled.poll(timeout_s * 1000))
 
 
 def test_a_start_without_the_database_waits_for_it(tmp_path, postgres, receiver):
