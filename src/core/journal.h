@@ -169,7 +169,7 @@ Instant quiet_until(const Quiet& quiet, Duration ttl, bool putting_back, Instant
 // A run as the database has it.
 struct StoredRun {
   RunId id;
-  bool ended = false;
+  std::optional<Verdict> verdict;      // of one that has ended
   RunState state = RunState::claimed;  // the rest: of one that has not ended
   std::int32_t attempt = 0;
   Fence fence;
@@ -180,13 +180,15 @@ enum class PutBack : std::uint8_t {
   known,     // the database knew as much
   inserted,  // it knew nothing of the run
   raised,    // its number, state or fence was lower
-  ended,     // it did not know that it had ended
+  ended,     // it did not know that it had ended, or that it had succeeded
   taken,     // another run holds the occurrence: it was claimed anew
   job_lost,  // there is no such job
   too_old,   // it may have been pruned since
 };
 
-// What to do about it where it is not too old: `stored` is the run that holds its occurrence.
+// What to do about it where it is not too old: `stored` is the run that holds its occurrence. A
+// success stands over every other end, for that may never have been written: a journal holds what
+// its node was about to write, and another's success may have come first.
 PutBack put_back(const RememberedRun& remembered, bool job_known,
                  const std::optional<StoredRun>& stored);
 

@@ -372,6 +372,9 @@ TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {
   open.run.attempt = 3;
   RememberedRun done = open;
   done.run.state = RunState::ended;
+  done.verdict = Verdict::succeeded;
+  RememberedRun failed = done;
+  failed.verdict = Verdict::failed;
   const auto stored = [&](std::int32_t attempt) {
     return StoredRun{.id = run_id(1), .attempt = attempt, .fence = open.run.fence};
   };
@@ -399,7 +402,16 @@ TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {
       {"further on", open, stored(4), PutBack::known},
       {"taken over since", open, with(stored(2), [](auto& run) { ++run.fence.value; }),
        PutBack::known},
-      {"it ended", open, with(stored(3), [](auto& run) { run.ended = true; }), PutBack::known},
+      {"it ended", open, with(stored(3), [](auto& run) { run.verdict = Verdict::failed; }),
+       PutBack::known},
+      {"it failed, and it failed", failed,
+       with(stored(3), [](auto& run) { run.verdict = Verdict::failed; }), PutBack::known},
+      {"further on it failed, and it succeeded", done,
+       with(stored(4), [](auto& run) { run.verdict = Verdict::failed; }), PutBack::ended},
+      {"further on it succeeded, and it succeeded", done,
+       with(stored(4), [](auto& run) { run.verdict = Verdict::succeeded; }), PutBack::known},
+      {"it succeeded, and it failed", failed,
+       with(stored(3), [](auto& run) { run.verdict = Verdict::succeeded; }), PutBack::known},
       {"open, and it ended", done, stored(3), PutBack::ended},
       {"open at a lower number, and it ended", done, stored(1), PutBack::ended},
       {"further on than the end", done, stored(4), PutBack::known},

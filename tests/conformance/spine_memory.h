@@ -156,6 +156,24 @@ TEST_P(SpinePuttingBack, AnEndThatIsForgottenEndsTheRun) {
   EXPECT_THAT(ledger_run(run.id).attempts, SizeIs(1));
 }
 
+TEST_P(SpinePuttingBack, ASuccessThatIsForgottenStandsOverAnotherEnd) {
+  auto job = create("report");
+  auto expired = lost(job, at(-1s));
+  const auto first = succeeded(expired);
+  acquire();
+  expired.run.fence = fence;  // by who took it over, and was about to end it
+  expired.run.state = core::RunState::ended;
+  expired.verdict = core::Verdict::failed;
+  expired.reason = core::Reason::expired;
+  EXPECT_EQ(put_back(expired), PutBack::inserted);
+  EXPECT_EQ(put_back(first), PutBack::ended);
+  EXPECT_EQ(ledger_run(first.run.id).verdict, core::Verdict::succeeded);
+  EXPECT_EQ(ledger_run(first.run.id).reason, core::Reason::none);
+  EXPECT_THAT(ledger_run(first.run.id).attempts, SizeIs(1));
+  EXPECT_EQ(put_back(first), PutBack::known);
+  EXPECT_EQ(put_back(expired), PutBack::known);
+}
+
 TEST_P(SpinePuttingBack, WhatIsFurtherOnIsLeftAlone) {
   auto job = create("report");
   const auto ended = claimed(job, at(-2s));

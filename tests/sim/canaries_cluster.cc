@@ -139,7 +139,7 @@ std::vector<CanaryKind> cluster_canaries() {
   return {
       {"requests forgotten at a takeover", "P2", make_canary<RequestsForgotten>},
       {"takeover keeps a number perhaps sent", "P4", make_canary<NumberKept>},
-      {"lease trusted from the answer on", "P4", make_canary<TrustFromAnswer>, 430},
+      {"lease trusted from the answer on", "P4", make_canary<TrustFromAnswer>},
       {"pause longer than the lease unnoticed", "P4", make_canary<PauseUnnoticed>},
       {"shard released before its requests are withdrawn", "P4",
        make_canary<ReleasedBeforeWithdrawn>},

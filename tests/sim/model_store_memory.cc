@@ -126,15 +126,14 @@ PutBack ModelStore::reassert(const core::RememberedRun& known) {
   std::optional<core::StoredRun> row;
   if (stored) {
     const core::OpenRun& open = stored->open;
-    row = core::StoredRun{open.id, open.state == core::RunState::ended, open.state, open.attempt,
-                          open.fence};
+    row = core::StoredRun{open.id, stored->verdict, open.state, open.attempt, open.fence};
   }
   const PutBack what = core::put_back(known, true, row);
   if (what == PutBack::inserted) insert(known, job->second);
   if (what != PutBack::raised && what != PutBack::ended) return what;
   core::OpenRun& open = stored->open;
-  open.attempt = known.run.attempt;
-  open.fence = known.run.fence;
+  open.attempt = std::max(open.attempt, known.run.attempt);
+  open.fence = std::max(open.fence, known.run.fence);
   note_attempts(*stored, known);
   if (what == PutBack::ended) {
     end_run(*stored, known.verdict, known.reason);

@@ -46,9 +46,10 @@ void Node::beat() {
   };
   const Act transact = [this, said, answer, clock, lost] {
     clock->answered = steady();
-    // Far away, or in a line behind others: several round trips.
+    // Far away, or in a line behind others: several round trips. Not where the store forgets: who
+    // hears of it when the quiet is over puts back too late, which docs/design/journal.md says.
     Duration slow{};
-    if (world_.faulty() && world_.dice.chance(0.03)) {
+    if (world_.isolating() && world_.dice.chance(0.03)) {
       slow = world_.dice.between(Duration{0}, Duration{5s});
     }
     later(slow / 2, [this, said, answer, clock, lost, slow] {

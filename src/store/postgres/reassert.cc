@@ -31,7 +31,8 @@ struct Place {
 
 std::optional<core::StoredRun> stored_run(const Row& row) {
   if (row.null(4)) return std::nullopt;
-  core::StoredRun stored{.id = {row.uuid(5)}, .ended = row.flag(6)};
+  core::StoredRun stored{.id = {row.uuid(5)}};
+  if (!row.null(6)) stored.verdict = row.as<core::Verdict>(6);
   if (!row.null(7)) stored.state = row.as<core::RunState>(7);
   stored.attempt = static_cast<std::int32_t>(row.integer(8));
   stored.fence = {row.integer(9)};
@@ -185,9 +186,10 @@ void Putter::raise() {
 }
 
 void Putter::end() {
-  Numbers numbers, fences, attempts, verdicts, reasons;
+  Numbers numbers, dues, fences, attempts, verdicts, reasons;
   each(PutBack::ended, [&](const core::RememberedRun& known, const Place& place) {
     numbers.add(place.run);
+    dues.add(known.run.due);
     fences.add(known.run.fence);
     attempts.add(known.run.attempt);
     verdicts.add(known.verdict);
@@ -195,7 +197,7 @@ void Putter::end() {
   });
   if (numbers.size() == 0) return;
   Params params;
-  params.add(numbers).add(fences).add(attempts).add(verdicts).add(reasons);
+  params.add(numbers).add(dues).add(fences).add(attempts).add(verdicts).add(reasons);
   params.add(transaction_.now());
   settle(PutBack::ended, PutBack::known, transaction_.db().run("reassert_end", std::move(params)));
 }

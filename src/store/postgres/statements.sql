@@ -462,7 +462,7 @@ LIMIT 1;
 -- For each run that a node remembers: its job, and the run that holds its occurrence. Runs on request
 -- have no occurrence but their own.
 -- name: reassert_find
-SELECT c.place, j.job_no, j.shard, j.revision, r.run_no, r.id, r.verdict IS NOT NULL,
+SELECT c.place, j.job_no, j.shard, j.revision, r.run_no, r.id, r.verdict,
        o.state, coalesce(o.attempt, r.attempt), coalesce(o.fence, r.fence)
 FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[])
        AS c (place, job, id, due, kind)
@@ -523,25 +523,32 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]
 WHERE o.run_no = c.run_no AND o.fence <= c.fence AND o.attempt <= c.attempt
 RETURNING o.run_no;
 
+-- Of a run that has ended otherwise, only a success is written.
 -- name: reassert_end
 WITH c AS (
-  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-                AS c (run_no, fence, attempt, verdict, reason)
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                       $6::bigint[])
+                AS c (run_no, due, fence, attempt, verdict, reason)
 ), ended AS (
   DELETE FROM run_open o USING c
   WHERE o.run_no = c.run_no AND o.fence <= c.fence AND o.attempt <= c.attempt
   RETURNING o.run_no, o.due, o.id, o.job_no, c.fence, c.attempt, c.verdict, c.reason
 ), written AS (
   UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
-                   ended_at = $6
+                   ended_at = $7
   FROM ended e WHERE r.run_no = e.run_no AND r.due = e.due
 ), told AS (
   INSERT INTO notice (account_no, run_id, at)
-  SELECT a.account_no, e.id, $6
+  SELECT a.account_no, e.id, $7
   FROM ended e JOIN job j USING (job_no) JOIN account a USING (account_no)
   WHERE e.verdict IN (1, 2) AND a.webhook_url IS NOT NULL
+), succeeded AS (
+  UPDATE run r SET verdict = c.verdict, reason = c.reason, fence = greatest(r.fence, c.fence),
+                   attempt = greatest(r.attempt, c.attempt), ended_at = $7
+  FROM c WHERE r.run_no = c.run_no AND r.due = c.due AND r.verdict <> 0 AND c.verdict = 0
+  RETURNING r.run_no
 )
-SELECT run_no FROM ended;
+SELECT run_no FROM ended UNION ALL SELECT run_no FROM succeeded;
 
 -- name: reassert_attempts
 INSERT INTO attempt (run_no, number, revision, fence, fate, status, first_byte_at, ended_at, error,
