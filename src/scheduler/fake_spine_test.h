@@ -30,7 +30,7 @@ class FakeSpine final : public store::Spine {
     std::lock_guard lock(mutex);
     if (away) throw Unavailable("the database is away");
     put_back.insert(put_back.end(), runs.begin(), runs.end());
-    return std::vector<core::PutBack>(runs.size(), core::PutBack::inserted);
+    return std::vector<core::PutBack>(runs.size(), reasserts);
   }
   store::ShardsRead read_shards(
       const ShardSet&, const std::function<void(std::vector<store::JobPlan>&&)>&) override {
@@ -59,6 +59,7 @@ class FakeSpine final : public store::Spine {
   std::atomic<bool> away = false;
   std::mutex mutex;
   std::vector<core::RememberedRun> put_back;  // under the mutex
+  std::atomic<core::PutBack> reasserts = core::PutBack::inserted;
 
  private:
   runtime::ManualClock& clock_;

@@ -207,6 +207,13 @@ void Journal::put_back_rest(core::JournalRest& rest, Tally& tally) {
 
 void Journal::put_back(const std::vector<core::RememberedRun>& portion, Tally& tally) {
   const auto outcomes = parts_.spine.reassert(portion);
+  // A claim that was perhaps never made must not come first when the database forgets again.
+  core::BatchFollows follows;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i] == core::PutBack::taken)
+      follows.records.emplace_back(core::JournalVoid{portion[i].run.id});
+  }
+  follow(std::move(follows));
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const core::PutBack what = outcomes[i];
     ++tally[what];

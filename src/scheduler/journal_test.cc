@@ -150,6 +150,20 @@ TEST_F(Memory, PutsBackWhatEndsWhileItIsQuietOnceMore) {
   EXPECT_EQ(spine.put_back.back().verdict, core::Verdict::succeeded);
 }
 
+// It was perhaps never made: it must not come before the other when the store forgets again.
+TEST_F(Memory, HasNoClaimAnyMoreWhoseOccurrenceAnotherRunHolds) {
+  start();
+  hear(generation);
+  record({claimed(1), ended(2)});
+  spine.reasserts = core::PutBack::taken;
+  hear(generation + 1);
+  EXPECT_TRUE(eventually([&] { return !told().putting_back; }));
+  EXPECT_EQ(put_back(), 2U);
+  hear(generation + 2);
+  EXPECT_TRUE(eventually([&] { return !told().putting_back; }));
+  EXPECT_EQ(put_back(), 3U) << "only what was sent";
+}
+
 TEST_F(Memory, OutlivesItsProcess) {
   start();
   hear(generation);

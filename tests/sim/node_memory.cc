@@ -64,17 +64,21 @@ void Node::put_back(const std::shared_ptr<core::JournalRest>& rest) {
   if (world_.canary) world_.canary->on_put_back(*runs);
   const auto generation = process_->memory.generation();
   if (world_.traced()) say("puts back what it knows of " + std::to_string(runs->size()) + " runs");
+  const auto taken = std::make_shared<std::vector<core::JournalRecord>>();
   ask(
-      [this, runs] {
+      [this, runs, taken] {
         const auto told = world_.store.reassert(*runs);
         for (std::size_t i = 0; i < told.size(); ++i) {
+          if (told[i] == core::PutBack::taken)
+            taken->emplace_back(core::JournalVoid{(*runs)[i].run.id});
           if (world_.traced())
             say("put back " + describe((*runs)[i].run, world_.base()) + " id " +
                 (*runs)[i].run.id.text() + " -> " + std::to_string(static_cast<int>(told[i])));
           world_.counted.put_back += told[i] == core::PutBack::known ? 0 : 1;
         }
       },
-      [this, rest, generation] {
+      [this, rest, generation, taken] {
+        write(*taken);
         core::JournalMemory& memory = process_->memory;
         const bool done = !memory.putting_back();
         if (!memory.put_back(generation)) return;  // it was begun anew
