@@ -264,6 +264,8 @@ TEST_P(PutBackInTime, ForgetsAClaimAndHasItAgain) {
   };
   // On a new timeline nothing is read before a heartbeat has looked for what is forgotten.
   if (promoted) EXPECT_THROW(open_runs(), Unavailable);
+  // And nothing is written: a batch would move the cursors by which it is noticed.
+  EXPECT_EQ(claim(RunId{uuid_v7(due, 3, 3)}, due).status, ItemStatus::gone);
 
   const auto beat = [&] {
     return database_->spine().heartbeat(

@@ -155,10 +155,17 @@ Connection::Connection(const ConnectionOptions& options)
     lost(PQerrorMessage(connection_.get()));
   }
   auto first = options.settings;
-  if (options.marked) first.emplace_back("SELECT system, timeline FROM cronally.server_identity()");
+  if (options.marked) {
+    first.emplace_back(
+        "SELECT system, timeline, (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::bigint "
+        "FROM cronally.server_identity()");
+  }
   if (first.empty()) return;
   const auto answers = execute(first);
-  if (options.marked) mark_ = {answers.back()[0].integer(0), answers.back()[0].integer(1)};
+  if (!options.marked) return;
+  const Row marks = answers.back()[0];
+  mark_ = {marks.integer(0), marks.integer(1)};
+  server_began_ = marks.integer(2);
 }
 
 void Connection::make(const ConnectionOptions& options) {

@@ -133,6 +133,9 @@ class Connection {
   // The server and its timeline, which stay as long as the connection; with
   // ConnectionOptions::marked.
   const std::optional<core::ServerMark>& mark() const { return mark_; }
+  // When the server's process began, by its own clock in microseconds; with
+  // ConnectionOptions::marked. A server that was put back in time has begun anew.
+  std::int64_t server_began() const { return server_began_; }
   int server_version() const { return PQserverVersion(connection_.get()); }  // 150018
   std::string parameter(const char* name) const;                             // "server_encoding"
   std::string host() const;  // "db1:5432", or the folder of its socket
@@ -160,6 +163,7 @@ class Connection {
   const Origin origin_;
   SteadyInstant waits_since_{};
   std::optional<core::ServerMark> mark_;
+  std::int64_t server_began_ = 0;
   std::unique_ptr<PGconn, Finish> connection_;
   std::unordered_set<std::string_view> prepared_;
   // What is sent and not answered: the name of a statement that is prepared, or empty for a call.

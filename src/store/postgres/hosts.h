@@ -37,6 +37,7 @@
 // refused.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -116,6 +117,12 @@ class Hosts {
   // A transaction that wrote has committed on it, without a warning (Connection::take_warned()).
   void committed(const Connection& db);
 
+  // A heartbeat has looked whether this server was put back in time. A batch that came first would
+  // move the cursors by which that is noticed.
+  void judged(const Connection& db) { judged_ = db.server_began(); }
+  // Whether that was done since the server began.
+  bool is_judged(const Connection& db) const { return judged_ == db.server_began(); }
+
  private:
   std::unique_ptr<Connection> connect_to(const Host& host, const ConnectionOptions& options,
                                          SteadyInstant by);
@@ -125,6 +132,7 @@ class Hosts {
   mutable std::mutex mutex_;
   Followed followed_;
   HostOrder order_;
+  std::atomic<std::int64_t> judged_ = 0;
 };
 
 }  // namespace cronally::store::postgres

@@ -85,7 +85,9 @@ core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
                                  .generation = seen.generation,
                                  .quiet_until = seen.quiet.until};
     // Who has yet to put back what was forgotten is granted nothing, and nobody while it is quiet.
-    if (!judge(said, seen, answer) || answer.quiet_until > answer.at) {
+    const bool remembers = judge(said, seen, answer);
+    hosts_.judged(*db_);
+    if (!remembers || answer.quiet_until > answer.at) {
       answer.lacking = 1;
       return answer;
     }

@@ -205,6 +205,9 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Effects& effects
   bool closing = false;
   try {
     connect(std::ranges::min_element(group, {}, &Queued::by)->by);
+    if (options_.line == Line::batches && !hosts_.is_judged(*db_)) {
+      throw PgError("", "no heartbeat has looked at the server since it began", false);
+    }
     if (begin(mark)) {
       // A write, so that what this commit waits for covers the first.
       closing = true;
