@@ -1,5 +1,5 @@
-// A journal of whatever bytes is read to its end, hides no whole block behind it unless a block in it
-// goes on there, and what it tells means the same when it is written again.
+// A journal of whatever bytes is read to its end, hides no whole block behind it unless a block in
+// it goes on there, and what it tells means the same when it is written again.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
