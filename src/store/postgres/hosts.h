@@ -19,15 +19,14 @@
 // the order in which they were. With one host nothing changes but that its connections are new.
 //
 // A cluster that was put back in time must be followed nevertheless:
-//   another system identifier   made anew, from a dump perhaps: new connections take it at once,
-//   for
-//                               its timelines do not compare; followed with the first commit
-//   a timeline that fell        old files in place, or promoted without the history that tells
-//   which
-//                               timelines were used: taken once for put_back_after no host was
-//                               found but such. Longer than a failover, for during one the old
-//                               primary may be the only one that answers. A process that starts has
-//                               nothing to compare with, and takes it at once.
+//
+// * Another system identifier: made anew, from a dump perhaps. New connections take it at once,
+//   for its timelines do not compare; it is followed with the first commit.
+// * A timeline that fell: old files in place, or promoted without the history that tells which
+//   timelines were used. Taken once for put_back_after no host was found but such: longer than a
+//   failover, for during one the old primary may be the only one that answers. A process that
+//   starts has nothing to compare with, and takes it at once.
+//
 // What a database has forgotten then is noticed by heartbeats (docs/design/journal.md).
 //
 // Example, address "db1,db2", system 7: all is on db1, timeline 3. db2 is promoted, db1 goes on.
