@@ -196,10 +196,11 @@ void Writer::answer_overdue(Group& group, bool asked) const {
 // `unbegun` and `again` the errors say why; on `unknown` they are those of the pieces that were
 // undone alone.
 Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Effects& effects) {
-  const auto fail_all = [&](const std::exception_ptr& error) {
-    for (auto& one : group) one.error = error;
+  // Each has an exception of its own: those who wait are threads of their own.
+  const auto fail_all = [&](const auto& error) {
+    for (auto& one : group) one.error = std::make_exception_ptr(error);
   };
-  fail_all(nullptr);
+  for (auto& one : group) one.error = nullptr;
   effects = {};
   bool begun = false;
   bool closing = false;
@@ -219,7 +220,7 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Effects& effects
     closing = true;
     return close(log, effects);
   } catch (const MissingDay& missing) {
-    fail_all(std::make_exception_ptr(overdue()));  // should this have been the last try
+    fail_all(overdue());  // should this have been the last try
     try {
       roll_back();
       if (!db_) return Fate::again;
@@ -227,15 +228,15 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Effects& effects
       days_.insert(missing.day);
       return Fate::again;
     } catch (const PgError& error) {
-      fail_all(std::make_exception_ptr(error));
+      fail_all(error);
       return failed(error, false);
     }
   } catch (const PgError& error) {
     const auto fate = db_ ? failed(error, closing) : Fate::refused;
-    if (fate != Fate::unknown) fail_all(std::make_exception_ptr(error));
+    if (fate != Fate::unknown) fail_all(error);
     return fate == Fate::refused && !begun ? Fate::unbegun : fate;
   } catch (...) {  // of a batch: what it wrote before must not be committed
-    fail_all(std::current_exception());
+    for (auto& one : group) one.error = std::current_exception();
     roll_back();
     return Fate::refused;
   }
