@@ -25,6 +25,18 @@ PlannedJob every(Duration length, ShardNo shard) {
           .planned = true};
 }
 
+// A run of shard one that another owner claimed, under an older fence.
+OpenRun of_an_owner_before(Instant due) {
+  return {.no = RunNo{5},
+          .job = JobNo{10},
+          .shard = one,
+          .revision = 1,
+          .scheduled_at = due,
+          .due = due,
+          .fence = Fence{7},
+          .send_at = due};
+}
+
 class Shards : public ::testing::Test {
  protected:
   void step(Event event) {
@@ -368,14 +380,7 @@ TEST_F(Shards, SendWhatTheOwnerBeforeTookBack) {
 // ---- what the owner before has left -------------------------------------------------------------
 
 TEST_F(Shards, LeaveARunAloneThatIsLeftToWhoSentIt) {
-  OpenRun run{.no = RunNo{5},
-              .job = JobNo{10},
-              .shard = one,
-              .revision = 1,
-              .scheduled_at = start - 1s,
-              .due = start - 1s,
-              .fence = Fence{7},
-              .send_at = start - 1s};
+  OpenRun run = of_an_owner_before(start - 1s);
   run.left_until = start + 5s;
   open = {run};
   acquire(one, 11, 1h);
@@ -389,14 +394,7 @@ TEST_F(Shards, LeaveARunAloneThatIsLeftToWhoSentIt) {
 }
 
 TEST_F(Shards, FindTheRetryOfARunThatWasLeftToWhoSentIt) {
-  OpenRun run{.no = RunNo{5},
-              .job = JobNo{10},
-              .shard = one,
-              .revision = 1,
-              .scheduled_at = start - 1s,
-              .due = start - 1s,
-              .fence = Fence{7},
-              .send_at = start - 1s};
+  OpenRun run = of_an_owner_before(start - 1s);
   run.left_until = start + 35s;
   open = {run};
   acquire(one, 11, 1h);
@@ -417,14 +415,7 @@ TEST_F(Shards, FindTheRetryOfARunThatWasLeftToWhoSentIt) {
 }
 
 TEST_F(Shards, TakeForSentWhatWasOwedByTheGrantAndABitMore) {
-  OpenRun run{.no = RunNo{5},
-              .job = JobNo{10},
-              .shard = one,
-              .revision = 1,
-              .scheduled_at = start + 400ms,
-              .due = start + 400ms,
-              .fence = Fence{7},
-              .send_at = start + 400ms};
+  OpenRun run = of_an_owner_before(start + 400ms);
   OpenRun later = run;
   later.no = RunNo{6};
   later.send_at = later.due = start + 800ms;
