@@ -166,7 +166,7 @@ def check_attempts(evidence, findings):
         excused = {request["attempt"] for request in requests
                    if unrecorded(evidence, deaths, run, request)}
         for before, after in zip(requests, requests[1:]):
-            check_next(before["attempt"] in excused, before, after, findings)
+            check_next(before["attempt"] in excused, run, before, after, findings)
         check_after_success(run, requests, excused, findings)
 
 
@@ -192,7 +192,15 @@ def unrecorded(evidence, deaths, run, request):
                for begin, end, struck in evidence.unrecorded)
 
 
-def check_next(excused, before, after, findings):
+def unheard(run, request):
+    """Whether its sender lived on and recorded that no answer came. A takeover, which supposes that
+    somebody sent it, knows of no first byte."""
+    return any(attempt["number"] == request["attempt"] and attempt.get("first_byte_at")
+               and attempt.get("ended_at") and attempt.get("status") is None
+               for attempt in run["attempts"])
+
+
+def check_next(excused, run, before, after, findings):
     """A request that follows another of its run. `excused`: the first may not have been recorded."""
     if after["fence"] < before["fence"]:
         findings.add("fence_down", f"run {after['run']}: {before['fence']} then {after['fence']}")
@@ -205,7 +213,7 @@ def check_next(excused, before, after, findings):
         findings.add("repeated_beyond_bound",
                      f"run {after['run']} attempt {after['attempt']}: the one before was answered "
                      f"at {before['t_us']}, and no death followed in time")
-    if after["fence"] <= before["fence"]:
+    if after["fence"] <= before["fence"] and not unheard(run, before):
         findings.add("fence_down", f"run {after['run']}: a repeated attempt without a higher fence")
 
 

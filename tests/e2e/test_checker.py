@@ -45,6 +45,24 @@ def test_a_clean_record_has_no_findings_and_one_repeat():
     assert findings.counts() == {} and findings.repeated == 1
 
 
+def repeated_under_its_fence(evidence, **first):
+    """The repeat of a clean record, by who sent the first; which the ledger has as `first` says."""
+    evidence.requests[-1]["fence"] = 7
+    run = next(run for run in evidence.runs if run["id"] == evidence.requests[-1]["run"])
+    run["attempts"].insert(0, {"number": 1, "status": None, **first})
+
+
+@pytest.mark.parametrize("first,found", [
+    ({"first_byte_at": "2026-03-01T10:00:05.5Z", "ended_at": "2026-03-01T10:00:05.8Z"}, {}),
+    ({"ended_at": "2026-03-01T10:00:05.8Z"}, {"fence_down": 1}),
+    ({"first_byte_at": "2026-03-01T10:00:05.5Z"}, {"fence_down": 1}),
+])
+def test_who_heard_no_answer_repeats_under_its_fence(first, found):
+    evidence = clean()
+    repeated_under_its_fence(evidence, **first)
+    assert checker.check(evidence).counts() == found
+
+
 def removed(evidence):
     evidence.requests.pop(4)
 

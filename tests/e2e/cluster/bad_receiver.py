@@ -4,8 +4,9 @@
     FILE]                                                                          prints its port
 
 `drip`: the head of the answer comes one byte a second. `redirect`: 301 and 307 in turn, to the URL.
-`flood`: 200 with a body of 100 MB. `tls`: 200, under a certificate that nobody trusts. A line of its log is {t_us, sent} of one answer: the bytes that
-the kernel took of it before the sender had enough, or it was whole.
+`flood`: 200 with a body of 100 MB. `tls`: 200, under a certificate that nobody trusts. A line of its
+log is {t_us, sent} of one answer: the bytes that the kernel took of it before the sender had enough,
+or it was whole. One piece of 64 KiB, of which the kernel took a part, is not counted.
 """
 
 import argparse

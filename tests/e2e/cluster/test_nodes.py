@@ -37,7 +37,8 @@ def body_of(number, url, base):
     return {"name": f"job {number}", "schedule": "@every 1s",
             "anchor": instant_text(base + number * 20_000),
             "target": {"type": "http", "url": url, "timeout": "3s"},
-            "retry": {"attempts": 5, "backoff_min": "50ms", "backoff_max": "500ms"},
+            "retry": {"attempts": 5, "backoff_min": "50ms", "backoff_max": "500ms",
+                      "age_max": "1m"},  # a time-out of 3 s is no reason to give up one of each second
             "catch_up": {"mode": "all", "window": "1h", "limit": 1000}}
 
 
