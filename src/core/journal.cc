@@ -377,10 +377,26 @@ std::int64_t judge_memory(const ServerMark& stored, const ServerMark& now, std::
   return rise;
 }
 
-Instant quiet_until(const Quiet& quiet, Duration ttl, bool putting_back, Instant now) {
-  const Duration least = std::max(ttl, quiet_min);
-  Instant until = std::max(quiet.until, quiet.since + least);
-  if (putting_back) until = std::max(until, std::min(quiet.since + quiet_max, now + least));
+Instant quiet_until(const Quiet& quiet, std::int64_t generation, const std::vector<NodeRow>& nodes,
+                    Instant now) {
+  Duration trusted = quiet_min;
+  bool witnessed = false, all_back = true, any_puts_back = false, any_unsaid = false;
+  for (const NodeRow& row : nodes) {
+    const bool heard = row.beat_at >= quiet.since;
+    const bool back = row.back == generation;
+    if (heard) {
+      trusted = std::max(trusted, row.ends - row.beat_at);
+      any_unsaid |= !row.back;
+      any_puts_back |= row.back && !back && row.ends > now;
+    }
+    const bool told = row.awaited == generation;
+    witnessed |= told;
+    if (heard || told || row.ends > quiet.since - quiet_memory) all_back &= back;
+  }
+  if (witnessed && all_back) return std::max(quiet.since + quiet_least, now);
+  Instant until = quiet.since + trusted;
+  if (any_puts_back) until = std::max(until, std::min(quiet.since + quiet_max, now + trusted));
+  if (any_unsaid) until = std::max(until, quiet.until);
   return until;
 }
 

@@ -26,6 +26,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "core/batch.h"
+#include "core/lease.h"
 #include "core/run.h"
 
 namespace cronally::core {
@@ -131,8 +132,13 @@ inline constexpr int generation_shift = 36;  // of a fence: its generation stand
 inline std::int64_t generation_of(Fence fence) { return fence.value >> generation_shift; }
 
 // While it is quiet nobody is granted a shard. At least this long, whatever the time to live: a
-// node has to notice that its connection is dead and to find the new server.
+// node has to notice that its connection is dead and to find the new server. Unless all who can
+// have anything to put back have done so.
 inline constexpr Duration quiet_min = std::chrono::seconds{5};
+// Also then at least this long: two heartbeats of a node that joined unseen.
+inline constexpr Duration quiet_least = std::chrono::seconds{1};
+// A node that was heard of so short a time before may have been alive to the end.
+inline constexpr Duration quiet_memory = std::chrono::seconds{60};
 // Nodes that put back more prolong it, no further than this.
 inline constexpr Duration quiet_max = std::chrono::seconds{60};
 
@@ -162,9 +168,16 @@ struct Quiet {
   Instant until;
 };
 
-// How long it stays quiet, by what a node says: as long as that node may trust a lease of before,
-// and quiet_min; and longer while it puts back, up to quiet_max.
-Instant quiet_until(const Quiet& quiet, Duration ttl, bool putting_back, Instant now);
+// How long it stays quiet, by the nodes' rows, that of who says a heartbeat among them:
+//
+//   one that lives puts back     a time to live from now on, up to quiet_max
+//   all are back                 now, or quiet_least. Who: all that were heard of since, that were
+//                                alive within quiet_memory before it, or that a peer told of, and
+//                                a peer there must be: a process that was there before knows who
+//                                else was, of which the table may have forgotten some
+//   else                         as long as any of them may trust a lease of before, and quiet_min
+Instant quiet_until(const Quiet& quiet, std::int64_t generation, const std::vector<NodeRow>& nodes,
+                    Instant now);
 
 // A run as the database has it.
 struct StoredRun {

@@ -13,14 +13,16 @@ void JournalMemory::tell(Heartbeat& said) const {
   said.generation = generation_;
   said.cursors.assign(cursors_.begin(), cursors_.end());
   said.putting_back = putting_back();
+  if (quiet()) said.peers = peers_;
 }
 
 JournalMemory::Heard JournalMemory::heard(const HeartbeatAnswer& answer) {
   if (answer.generation == 0) return Heard::nothing;
   heard_at_ = answer.at;
   quiet_until_ = answer.quiet_until;
-  if (answer.generation == generation_) return Heard::nothing;
   const bool first = generation_ == 0;  // there is nothing to compare
+  if ((first || answer.generation == generation_) && !quiet()) peers_ = answer.living;
+  if (answer.generation == generation_) return Heard::nothing;
   generation_ = answer.generation;
   cursors_.clear();
   if (first) written_for_ = generation_;

@@ -54,6 +54,7 @@ class JournalMemory {
   Instant quiet_until_{};
   Instant heard_at_{};
   std::map<ShardNo, Instant> cursors_;
+  std::vector<NodeId> peers_;  // who lived when it was last heard of and not quiet
 };
 
 // One for each time that a store has forgotten.

@@ -290,16 +290,51 @@ TEST(Memory, IsJudgedByServerGenerationAndCursors) {
   }
 }
 
-TEST(Memory, MakesItQuietForAsLongAsALeaseIsTrusted) {
-  const Quiet begins{noon, noon};
-  EXPECT_EQ(quiet_until(begins, 2s, false, noon), noon + quiet_min);
-  EXPECT_EQ(quiet_until(begins, 9s, false, noon), noon + 9s);
-  const Quiet five{noon, noon + 5s};
-  EXPECT_EQ(quiet_until(five, 5s, false, noon + 4s), noon + 5s);
-  EXPECT_EQ(quiet_until(five, 9s, false, noon + 4s), noon + 9s)
+// Rows of nodes in the quiet time of generation 10, which began at noon.
+NodeRow row_of(Instant beat_at, std::optional<std::int64_t> back, Duration ttl = 5s) {
+  return {.ends = beat_at + ttl, .beat_at = beat_at, .back = back};
+}
+NodeRow peer_of(NodeRow row) {
+  row.awaited = 10;
+  return row;
+}
+Instant until(const std::vector<NodeRow>& nodes, Instant now) {
+  return quiet_until({noon, noon + 5s}, 10, nodes, now);
+}
+
+TEST(Quiet, LastsAsLongAsALeaseIsTrusted) {
+  EXPECT_EQ(until({row_of(noon, 9, 2s)}, noon), noon + quiet_min);
+  EXPECT_EQ(until({row_of(noon, 9, 9s)}, noon), noon + 9s);
+  EXPECT_EQ(until({row_of(noon, 10), row_of(noon + 1s, 10, 9s)}, noon + 4s), noon + 9s)
       << "a node whose leases last longer";
-  EXPECT_EQ(quiet_until(five, 5s, true, noon + 4s), noon + 9s) << "one that still puts back";
-  EXPECT_EQ(quiet_until(five, 5s, true, noon + 59s), noon + quiet_max);
+}
+
+TEST(Quiet, LastsWhileANodePutsBack) {
+  const NodeRow back = row_of(noon + 4s, 10);
+  EXPECT_EQ(until({back, row_of(noon + 4s, 0)}, noon + 4s), noon + 9s);
+  EXPECT_EQ(until({back, row_of(noon + 1s, 9)}, noon + 4s), noon + 9s) << "it has just heard of it";
+  EXPECT_EQ(until({back, row_of(noon + 59s, 0)}, noon + 59s), noon + quiet_max);
+  EXPECT_EQ(until({back, row_of(noon + 4s, 0)}, noon + 9s), noon + 5s) << "it died";
+}
+
+TEST(Quiet, EndsWhenAllAreBackThatCanHaveAnythingToPutBack) {
+  const NodeRow back = peer_of(row_of(noon + 2s, 10));
+  EXPECT_EQ(until({back, back}, noon + 2s), noon + 2s);
+  EXPECT_EQ(until({back, back}, noon + 100ms), noon + quiet_least);
+  EXPECT_EQ(until({back, row_of(noon - 10min, 9)}, noon + 2s), noon + 2s) << "long dead";
+  EXPECT_EQ(until({back, row_of(noon - 30s, 9)}, noon + 2s), noon + 5s)
+      << "it may have come again, and that is forgotten";
+  EXPECT_EQ(until({back, peer_of({})}, noon + 2s), noon + 5s) << "told of, not heard of";
+  EXPECT_EQ(until({back, row_of(noon + 1s, 0)}, noon + 2s), noon + 7s)
+      << "a new one, with a journal";
+  EXPECT_EQ(until({row_of(noon + 2s, 10)}, noon + 2s), noon + 5s)
+      << "all have just started: nobody knows who else was there";
+}
+
+TEST(Quiet, LeavesANodeItsTimeWhoseVersionDoesNotSay) {
+  const std::vector<NodeRow> rows{peer_of(row_of(noon + 4s, 10)), row_of(noon + 4s, std::nullopt)};
+  EXPECT_EQ(until(rows, noon + 4s), noon + 5s);
+  EXPECT_EQ(quiet_until({noon, noon + 8s}, 10, rows, noon + 4s), noon + 8s) << "as it prolonged it";
 }
 
 // ---- what a node knows of it --------------------------------------------------------------------
@@ -325,6 +360,25 @@ TEST(JournalMemory, PutsBackWhatAnotherGenerationForgot) {
   EXPECT_FALSE(memory.putting_back());
   EXPECT_FALSE(memory.quiet());
   EXPECT_EQ(memory.mark().generation, 11);
+}
+
+TEST(JournalMemory, TellsWhoLivedBeforeTheStoreForgotUntilItIsQuietNoMore) {
+  const NodeId other{uuid_v4(5, 6)};
+  JournalMemory memory(node);
+  const auto told = [&] {
+    Heartbeat said;
+    memory.tell(said);
+    return said.peers;
+  };
+  memory.heard({.at = noon, .generation = 9, .living = {node, other}});
+  EXPECT_THAT(told(), IsEmpty());
+  memory.heard({.at = noon, .generation = 10, .quiet_until = noon + 5s, .living = {node}});
+  EXPECT_THAT(told(), ElementsAre(node, other));
+  memory.heard({.at = noon + 1s, .generation = 10, .quiet_until = noon + 5s, .living = {node}});
+  EXPECT_THAT(told(), ElementsAre(node, other)) << "and so again, if it forgets again";
+  memory.heard({.at = noon + 5s, .generation = 10, .quiet_until = noon + 5s, .living = {node}});
+  memory.heard({.at = noon + 6s, .generation = 11, .quiet_until = noon + 9s});
+  EXPECT_THAT(told(), ElementsAre(node));
 }
 
 TEST(JournalMemory, GoesOnFromWhatTheProcessBeforeWrote) {

@@ -47,6 +47,8 @@ struct Heartbeat {
   std::int64_t generation = 0;  // 0: none was heard of yet
   std::vector<std::pair<ShardNo, Instant>> cursors{};
   bool putting_back = false;
+  // While it is quiet: who lived when the store was last heard of before. They are waited for.
+  std::vector<NodeId> peers{};
 };
 
 // The store's clock, as a question of its own found it: the shorter that took, the nearer it is.
@@ -71,6 +73,7 @@ struct HeartbeatAnswer {
   // anything because of that. 0: it cannot.
   std::int64_t generation = 0;
   Instant quiet_until{};
+  std::vector<NodeId> living{};  // who lives, this node too
 };
 
 // A request that is out while its shard is released: nobody else touches the run until then.
@@ -95,7 +98,12 @@ struct Release {
 struct NodeRow {
   NodeId node;
   bool draining = false;
-  Instant ends;  // its last heartbeat + ttl
+  Instant ends;       // its last heartbeat + ttl
+  Instant beat_at{};  // its last heartbeat; none where others only told of it
+  // Generations, of a store that can forget (core/journal.h, quiet_until): for which it has put
+  // everything back, nullopt where its version does not say; and for which a peer told of it.
+  std::optional<std::int64_t> back{};
+  std::int64_t awaited = 0;
 };
 struct LeaseRow {
   ShardNo shard;

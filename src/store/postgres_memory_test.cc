@@ -86,7 +86,7 @@ TEST_P(Forgetting, IsToldOnceByNodesThatKnowWhatIsForgotten) {
   world->clock().advance(1s);
   const auto again = knows();  // another one's, which was under way
   EXPECT_EQ(again.generation, generation + 1);
-  EXPECT_EQ(again.quiet_until, now() - 1s + core::quiet_min);
+  EXPECT_EQ(again.quiet_until, now() + core::quiet_min) << "it has yet to put back";
 }
 
 // Its own run, of its own fence: the owner would send it under the number that it sent already.
@@ -127,6 +127,28 @@ TEST_P(Forgetting, StaysQuietWhileANodePutsBackButNotForEver) {
     if (until <= now()) break;
   }
   EXPECT_EQ(until, began + core::quiet_max);
+}
+
+TEST_P(Forgetting, IsQuietNoLongerThanUntilAllAreBackWhoWereThere) {
+  const NodeId other{uuid_v4(3, 4)};
+  promote();
+  const auto generation = keep().generation;
+  const std::vector<NodeId> peers{node, other};
+  world->clock().advance(100ms);
+  const auto back = beat({.generation = generation, .peers = peers});
+  EXPECT_EQ(back.quiet_until, back.at + 4900ms) << "the other was there";
+  EXPECT_THAT(back.living, ElementsAre(node)) << "it has yet to be heard of";
+  world->clock().advance(100ms);
+  const auto came =
+      spine().heartbeat({.node = other, .generation = generation, .putting_back = true});
+  EXPECT_EQ(came.quiet_until, came.at + 5s);
+  EXPECT_THAT(came.living, testing::UnorderedElementsAre(node, other));
+  const auto done = spine().heartbeat({.node = other, .generation = generation});
+  EXPECT_EQ(done.quiet_until, done.at + 800ms) << "a second since it began";
+  EXPECT_THAT(done.granted, IsEmpty());
+  world->clock().advance(800ms);
+  EXPECT_THAT(beat({.generation = generation, .peers = peers}).granted, SizeIs(shard_count / 2));
+  EXPECT_THAT(open_runs(), IsEmpty()) << "it is over for everybody";
 }
 
 TEST_P(Forgetting, AcknowledgesNoEditWhileAnOwnerMayNotHaveHeardOfIt) {

@@ -69,6 +69,12 @@ class CursorsUntold final : public Canary {
   void on_heartbeat(core::Heartbeat& said) override { said.cursors.clear(); }
 };
 
+// Says that it is back while it still looks into its journal.
+class SaysItIsBack final : public Canary {
+ public:
+  void on_heartbeat(core::Heartbeat& said) override { said.putting_back = false; }
+};
+
 }  // namespace
 
 std::vector<CanaryKind> forgetful_canaries() {
@@ -78,6 +84,7 @@ std::vector<CanaryKind> forgetful_canaries() {
       {"no quiet after the store forgot", "P1", make_canary<NoQuiet>, 1, true},
       {"claims not in the journal", "P1", make_canary<ClaimsUnwritten>, 1, true},
       {"cursors not told to a store that forgot", "P1", make_canary<CursorsUntold>, 1, true},
+      {"back before it is", "P1", make_canary<SaysItIsBack>, 1, true},
       {"begun put back as claimed", "P3", make_canary<BegunPutBackAsClaimed>, 1, true},
       {"number of an attempt not put back", "P4", make_canary<FirstNumberPutBack>, 1, true},
       {"verdicts not put back", "P4", make_canary<VerdictsNotPutBack>, 1, true},

@@ -195,7 +195,9 @@ class ModelStore final : public store::Spine, public store::Jobs {
   bool holds_all(const core::Heartbeat& said) const;
   void free(ShardNo no);
   std::int64_t judge(const core::Heartbeat& said) const;
-  void revoke(std::int64_t rise, const core::Heartbeat& said, Instant now);
+  std::vector<core::NodeRow> rows() const;
+  void note_alive(const core::Heartbeat& said, Instant now);
+  void revoke(std::int64_t rise, Instant now);
   bool is_quiet(const core::Heartbeat& said, core::HeartbeatAnswer& answer);
   RunRecord* holder_of(const core::RememberedRun& known, JobNo job);
   core::PutBack reassert(const core::RememberedRun& known);

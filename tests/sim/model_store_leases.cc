@@ -11,10 +11,7 @@ core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
   const Instant now = clock_().wall;
   core::HeartbeatAnswer answer{.at = now, .endless = holders_ == Holders::one};
   if (holders_ == Holders::several && is_quiet(said, answer)) return answer;
-  std::vector<core::NodeRow> nodes;
-  if (holders_ == Holders::several) {
-    for (const auto& [node, row] : living_) nodes.push_back(row);
-  }
+  const auto nodes = rows();
   std::vector<core::LeaseRow> leases;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     const ShardRecord& shard = shards_[i];
@@ -27,7 +24,6 @@ core::HeartbeatAnswer ModelStore::heartbeat(const core::Heartbeat& said) {
     return answer;
   }
   const Instant ends = answer.endless ? Instant::max() : now + said.ttl;
-  living_[said.node] = {said.node, said.draining, ends};
   for (const ShardNo no : decided.kept) record(no).ends = ends;
   for (const ShardNo no : decided.freed) free(no);
   if (!decided.take.empty()) {

@@ -68,11 +68,18 @@ std::int64_t ModelStore::judge(const core::Heartbeat& said) const {
   return core::judge_memory(noted, now, generation_, said.generation, behind);
 }
 
-void ModelStore::revoke(std::int64_t rise, const core::Heartbeat& said, Instant now) {
+std::vector<core::NodeRow> ModelStore::rows() const {
+  std::vector<core::NodeRow> rows;
+  for (const auto& [node, row] : living_) rows.push_back(row);
+  return rows;
+}
+
+void ModelStore::revoke(std::int64_t rise, Instant now) {
   unnoticed_ = false;
   ++noticed_;
   generation_ += rise;
-  quiet_ = {now, loud_ ? now : core::quiet_until({now, now}, said.ttl, false, now)};
+  quiet_ = {now, now};
+  if (!loud_) quiet_.until = core::quiet_until(quiet_, generation_, rows(), now);
   const Fence nobodys{(generation_ << core::generation_shift) + ++counter_};
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     free({static_cast<std::int64_t>(i)});
@@ -80,20 +87,39 @@ void ModelStore::revoke(std::int64_t rise, const core::Heartbeat& said, Instant 
   }
 }
 
+// The row of who says a heartbeat, and of those that it tells of.
+void ModelStore::note_alive(const core::Heartbeat& said, Instant now) {
+  core::NodeRow& row = living_[said.node];
+  row.node = said.node;
+  row.draining = said.draining;
+  row.ends = now + said.ttl;
+  row.beat_at = now;
+  row.back = said.putting_back ? 0 : said.generation == 0 ? generation_ : said.generation;
+  if (said.generation != generation_) return;
+  for (const NodeId peer : said.peers) {
+    core::NodeRow& told = living_[peer];
+    told.node = peer;
+    told.awaited = generation_;
+  }
+}
+
 // True: nothing is granted.
 bool ModelStore::is_quiet(const core::Heartbeat& said, core::HeartbeatAnswer& answer) {
   const Instant now = answer.at;
+  note_alive(said, now);
   if (const auto rise = judge(said); rise > 0) {
-    revoke(rise, said, now);
+    revoke(rise, now);
   } else if (now < quiet_.until) {
-    quiet_.until = core::quiet_until(quiet_, said.ttl, said.putting_back, now);
+    quiet_.until = core::quiet_until(quiet_, generation_, rows(), now);
   }
   answer.generation = generation_;
   answer.quiet_until = quiet_.until;
+  for (const auto& [node, row] : living_) {
+    if (row.ends > now) answer.living.push_back(node);
+  }
   const bool remembers =
       !said.putting_back && (said.generation == 0 || said.generation == generation_);
   if (remembers && now >= quiet_.until) return false;
-  living_[said.node] = {said.node, said.draining, now + said.ttl};
   answer.lacking = 1;
   commit_clock();
   return true;

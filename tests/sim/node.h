@@ -131,6 +131,7 @@ class Node {
   void follow(const core::BatchNotes& notes, const core::BatchFate& fate);
   void tell_memory(core::Heartbeat& said) const;
   void hear_memory(const core::HeartbeatAnswer& answer);
+  void read_journal();
   void put_back(const std::shared_ptr<core::JournalRest>& rest);
 
   // node_store.cc

@@ -54,7 +54,18 @@ void Node::hear_memory(const core::HeartbeatAnswer& answer) {
   using Heard = core::JournalMemory::Heard;
   const Heard news = process_->memory.heard(answer);
   if (news == Heard::first) write({process_->memory.mark()});
-  if (news == Heard::forgot) put_back(std::make_shared<core::JournalRest>());
+  if (news == Heard::forgot) read_journal();
+}
+
+// A long one takes its time.
+void Node::read_journal() {
+  auto& dice = world_.dice;
+  const Duration reads = dice.chance(0.3) ? dice.between(Duration{0}, Duration{4s}) : Duration{0};
+  later(reads, [this, generation = process_->memory.generation()] {
+    if (process_->memory.generation() == generation) {
+      put_back(std::make_shared<core::JournalRest>());
+    }
+  });
 }
 
 // Again while it is quiet, for what ends meanwhile.

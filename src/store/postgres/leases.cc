@@ -84,6 +84,9 @@ core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
                                  .clock = clock,
                                  .generation = seen.generation,
                                  .quiet_until = seen.quiet.until};
+    for (const auto& row : seen.nodes) {
+      if (row.ends > seen.at) answer.living.push_back(row.node);
+    }
     // Who has yet to put back what was forgotten is granted nothing, and nobody while it is quiet.
     const bool remembers = judge(said, seen, answer);
     hosts_.judged(*db_);
@@ -123,20 +126,25 @@ Leases::Seen Leases::say_alive(const core::Heartbeat& said) {
     shards.add(shard);
     cursors.add(cursor);
   }
-  std::vector<Call> calls{
-      {"begin"},
-      {"leases_lock"},
-      {"memory_read"},
-      {"cursors_behind", std::move(Params().add(shards).add(cursors))},
-      {"node_write", std::move(Params().add(said.node).add(said.draining).add(said.ttl))},
-      {"nodes_prune", std::move(Params().add(node_age_max))},
-      {"nodes_read"},
-      {"leases_read"}};
+  Params node;
+  node.add(said.node).add(said.draining).add(said.ttl);
+  node.add(said.putting_back).add(said.generation);
+  Uuids peers;
+  for (const NodeId peer : said.peers) peers.add(peer);
+  std::vector<Call> calls{{"begin"},
+                          {"leases_lock"},
+                          {"memory_read"},
+                          {"cursors_behind", std::move(Params().add(shards).add(cursors))},
+                          {"node_write", std::move(node)},
+                          {"nodes_prune", std::move(Params().add(node_age_max))},
+                          {"nodes_await", std::move(Params().add(said.generation).add(peers))},
+                          {"nodes_read"},
+                          {"leases_read"}};
   if (about_) {
     const auto about = about_();
-    Params node;
-    node.add(said.node).add(about.name).add(about.version).add(about.tzdata);
-    calls.push_back({"node_describe", std::move(node)});
+    Params described;
+    described.add(said.node).add(about.name).add(about.version).add(about.tzdata);
+    calls.push_back({"node_describe", std::move(described)});
   }
   const auto rows = commit(std::move(calls));
   const Row memory = rows[2][0];
@@ -146,10 +154,15 @@ Leases::Seen Leases::say_alive(const core::Heartbeat& said) {
             .now = {memory.integer(3), memory.integer(4)},
             .quiet = {memory.instant(5), memory.instant(6)},
             .behind = rows[3][0].integer(0) > 0};
-  for (const Row row : rows[6]) {
-    seen.nodes.push_back({.node = {row.uuid(0)}, .draining = row.flag(1), .ends = row.instant(2)});
-  }
   for (const Row row : rows[7]) {
+    seen.nodes.push_back({.node = {row.uuid(0)},
+                          .draining = row.flag(1),
+                          .ends = row.instant(2),
+                          .beat_at = row.instant(3),
+                          .back = row.null(4) ? std::nullopt : std::optional(row.integer(4)),
+                          .awaited = row.integer(5)});
+  }
+  for (const Row row : rows[8]) {
     seen.leases.push_back({.shard = {row.integer(0)},
                            .holder = row.null(1) ? NodeId{} : NodeId{row.uuid(1)},
                            .fence = {row.integer(2)},
@@ -164,19 +177,19 @@ bool Leases::judge(const core::Heartbeat& said, const Seen& seen, core::Heartbea
   const auto rise =
       core::judge_memory(seen.stored, seen.now, seen.generation, said.generation, seen.behind);
   if (rise > 0) {
-    revoke(seen, rise, said.ttl, answer);
+    revoke(seen, rise, answer);
   } else if (seen.quiet.until > seen.at) {
-    answer.quiet_until = core::quiet_until(seen.quiet, said.ttl, said.putting_back, seen.at);
-    if (answer.quiet_until > seen.quiet.until) {
-      write({{"quiet_prolong", std::move(Params().add(answer.quiet_until))}});
+    answer.quiet_until = core::quiet_until(seen.quiet, seen.generation, seen.nodes, seen.at);
+    if (answer.quiet_until != seen.quiet.until) {
+      write({{"quiet_write", std::move(Params().add(seen.generation).add(answer.quiet_until))}});
     }
   }
   return !said.putting_back && (said.generation == 0 || said.generation == answer.generation);
 }
 
-void Leases::revoke(const Seen& seen, std::int64_t rise, Duration ttl,
-                    core::HeartbeatAnswer& answer) {
-  answer.quiet_until = core::quiet_until({seen.at, seen.at}, ttl, false, seen.at);
+void Leases::revoke(const Seen& seen, std::int64_t rise, core::HeartbeatAnswer& answer) {
+  answer.quiet_until =
+      core::quiet_until({seen.at, seen.at}, seen.generation + rise, seen.nodes, seen.at);
   Params raise;
   raise.add(seen.generation).add(rise).add(seen.now.system).add(seen.now.timeline);
   raise.add(seen.at).add(answer.quiet_until);

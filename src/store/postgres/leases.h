@@ -74,7 +74,7 @@ class Leases {
   core::ClockSample read_clock(Connection& db, bool fresh) const;
   Seen say_alive(const core::Heartbeat& said);
   bool judge(const core::Heartbeat& said, const Seen& seen, core::HeartbeatAnswer& answer);
-  void revoke(const Seen& seen, std::int64_t rise, Duration ttl, core::HeartbeatAnswer& answer);
+  void revoke(const Seen& seen, std::int64_t rise, core::HeartbeatAnswer& answer);
   void move(const core::Heartbeat& said, const Seen& seen, const core::LeaseDecision& decided,
             core::HeartbeatAnswer& answer);
   std::vector<Rows> write(std::vector<Call> calls);
