@@ -1,5 +1,8 @@
 // The PostgreSQL store when a standby takes over and the old primary does not know of it, and when
 // a server takes connections and answers no COMMIT, or nothing at all (postgres/hosts.h).
+#include <stop_token>
+#include <thread>
+
 #include "runtime/deadline.h"
 #include "tests/conformance/postgres_world.h"
 #include "tests/conformance/store_fixture.h"
@@ -104,6 +107,21 @@ class ReplacedWorld : public PostgresWorld {
   const std::unique_ptr<PostgresCluster> standby_;
 };
 
+// Heartbeats as a server makes them when they fail, on a thread of their own.
+class Beating {
+ public:
+  Beating(store::Spine& spine, NodeId node)
+      : thread_([&spine, node](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+            (void)told_of([&] { (void)spine.heartbeat({.node = node}); });
+            std::this_thread::sleep_for(100ms);
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
 class Replaced : public FollowTest {
  protected:
   ReplacedWorld& replaced() { return static_cast<ReplacedWorld&>(*world); }
@@ -145,6 +163,7 @@ TEST_P(Replaced, ThePrimaryIsLeftByAllWhenAnEditHasCommittedOnTheNewOne) {
   claimed(create("report"), at(1s));
   ASSERT_GT(idle_on_first(), 3);
   replaced().replace();
+  const Beating beating(spine(), node);  // for an edit waits for a heartbeat there
   int done = 0;
   EXPECT_LT(took([&] { done = edit_until_done(); }), 2 * promised);
   ASSERT_GT(done, 0);
@@ -163,6 +182,7 @@ TEST_P(Replaced, ThePrimaryIsLeftByAllWhenAnEditHasCommittedOnTheNewOne) {
 
 TEST_P(Replaced, NoNewConnectionGoesBackToThePrimaryOfBefore) {
   replaced().replace();
+  const Beating beating(spine(), node);
   const int done = edit_until_done();
   ASSERT_GT(done, 0);
   for (int round = 0; round < 3; ++round) {

@@ -49,7 +49,7 @@ struct Engine {
                .resume_at = resumed_at},
               hosts, bell, reach),
         counting(counting_options(address)),
-        leases(lease_options(address), hosts, clock, std::move(about)),
+        leases(lease_options(address), hosts, bell, clock, std::move(about)),
         readers(read_options(address), hosts, reach),
         listener(listen_options(address), hosts, bell, reach) {}
 

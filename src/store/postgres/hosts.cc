@@ -142,4 +142,33 @@ void Hosts::committed(const Connection& db) {
                      {{"host", db.host()}, {"timeline", db.mark()->timeline}});
 }
 
+// ---- What heartbeats have looked at -------------------------------------------------------------
+
+void Hosts::judged(const Connection& db) {
+  {
+    std::lock_guard lock(mutex_);
+    judged_ = db.server_began();
+    ++judgements_;
+  }
+  judgement_.notify_all();
+}
+
+bool Hosts::is_judged(const Connection& db) const {
+  std::lock_guard lock(mutex_);
+  return judged_ == db.server_began();
+}
+
+bool Hosts::takes_edits(const Connection& db) const {
+  std::lock_guard lock(mutex_);
+  return judged_ == 0 || judged_ == db.server_began();
+}
+
+bool Hosts::await_judged(const Connection& db, SteadyInstant by) {
+  std::unique_lock lock(mutex_);
+  const auto known = judgements_;
+  judgement_.wait_for(lock, by - clock_.steady(),
+                      [&] { return judged_ == db.server_began() || judgements_ != known; });
+  return judged_ == db.server_began();
+}
+
 }  // namespace cronally::store::postgres

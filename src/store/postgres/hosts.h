@@ -27,7 +27,8 @@
 //   failover, for during one the old primary may be the only one that answers. A process that
 //   starts has nothing to compare with, and takes it at once.
 //
-// What a database has forgotten then is noticed by heartbeats (docs/design/journal.md).
+// What a database has forgotten then is noticed by heartbeats (docs/design/journal.md). Nothing is
+// written to a server before one has looked at it.
 //
 // Example, address "db1,db2", system 7: all is on db1, timeline 3. db2 is promoted, db1 goes on.
 // The heartbeat's COMMIT hangs on db1 for 2.5 s: from here on db2 is tried first. The heartbeat is
@@ -36,7 +37,7 @@
 // refused.
 #pragma once
 
-#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -118,9 +119,14 @@ class Hosts {
 
   // A heartbeat has looked whether this server was put back in time. A batch that came first would
   // move the cursors by which that is noticed.
-  void judged(const Connection& db) { judged_ = db.server_began(); }
-  // Whether that was done since the server began.
-  bool is_judged(const Connection& db) const { return judged_ == db.server_began(); }
+  void judged(const Connection& db);
+  // Whether the last heartbeat was on this server, and the server has not begun anew since.
+  bool is_judged(const Connection& db) const;
+  // Or there was no heartbeat of this process yet: it made its account, or moves a store.
+  bool takes_edits(const Connection& db) const;
+  // Waits until the last heartbeat was on this server, or `by`. False: that is over, or a heartbeat
+  // was on another server meanwhile, to which a new connection may lead.
+  bool await_judged(const Connection& db, SteadyInstant by);
 
  private:
   std::unique_ptr<Connection> connect_to(const Host& host, const ConnectionOptions& options,
@@ -131,7 +137,9 @@ class Hosts {
   mutable std::mutex mutex_;
   Followed followed_;
   HostOrder order_;
-  std::atomic<std::int64_t> judged_ = 0;
+  std::condition_variable judgement_;
+  std::int64_t judged_ = 0;  // began so; 0: there was no heartbeat
+  std::int64_t judgements_ = 0;
 };
 
 }  // namespace cronally::store::postgres
