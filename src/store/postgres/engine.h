@@ -29,9 +29,12 @@ ConnectionOptions counting_options(const std::string& address);
 
 struct Engine {
   Engine(const std::string& address, const std::shared_ptr<const runtime::Clock>& with_clock,
-         runtime::Health* health, std::function<NodeAbout()> about, Instant resumed_at)
+         std::shared_ptr<Hosts> with_hosts, runtime::Health* health,
+         std::function<NodeAbout()> about, Instant resumed_at)
       : clock(with_clock),
         resume_at(resumed_at),
+        shared_hosts(std::move(with_hosts)),
+        hosts(*shared_hosts),
         reach(health),
         batches({.line = Writer::Line::batches,
                  .connection = connection_options(address, "batches"),
@@ -55,7 +58,8 @@ struct Engine {
 
   const std::shared_ptr<const runtime::Clock> clock;
   const Instant resume_at;
-  Hosts hosts;
+  const std::shared_ptr<Hosts> shared_hosts;
+  Hosts& hosts;
   Bell bell;
   Reach reach;
   Writer batches;   // of what is planned

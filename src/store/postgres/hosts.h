@@ -30,6 +30,9 @@
 // What a database has forgotten then is noticed by heartbeats (docs/design/journal.md). Nothing is
 // written to a server before one has looked at it.
 //
+// A process that starts has seen no commit. So its first connection is made by asking all hosts;
+// where several servers take writes, the one on the highest timeline that commits is followed.
+//
 // Example, address "db1,db2", system 7: all is on db1, timeline 3. db2 is promoted, db1 goes on.
 // The heartbeat's COMMIT hangs on db1 for 2.5 s: from here on db2 is tried first. The heartbeat is
 // done again on db2 and commits: timeline 4 is followed. A reader that lies idle on db1 is dropped
@@ -39,6 +42,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -99,6 +103,16 @@ class HostOrder {
   std::int64_t count_ = 0;
 };
 
+// A server that takes writes, and whether its host was silent before.
+struct Writable {
+  core::ServerMark server;
+  bool silent = false;
+};
+
+// In which order such servers, given as their hosts stand in the address, are tried by who has seen
+// no commit: those that were silent last, clusters as they come, the highest timeline first.
+std::vector<std::size_t> order_of(const std::vector<Writable>& servers);
+
 // ---- The connections of a store -----------------------------------------------------------------
 
 // Thread-safe. Outlives its connections.
@@ -110,6 +124,13 @@ class Hosts {
   // host said. Names are resolved by the system, in its time.
   std::unique_ptr<Connection> connect(ConnectionOptions options,
                                       SteadyInstant by = SteadyInstant::max());
+
+  // The first of a process: all hosts are asked side by side, so that one which swallows packets
+  // costs a second and not its whole time; it counts as silent. Of several servers that take
+  // writes, the one on the highest timeline of its cluster that commits a transaction, which is
+  // followed from here on; clusters come in the order of the address. Throws as connect(), with the
+  // SQLSTATE of a host that gave one. One thread at a time.
+  std::unique_ptr<Connection> connect_first(ConnectionOptions options);
 
   // Whether a connection of connect() may be used by who begins something.
   bool keeps(const Connection& db) const;
@@ -129,6 +150,10 @@ class Hosts {
   bool await_judged(const Connection& db, SteadyInstant by);
 
  private:
+  struct Look;
+  std::vector<Host> in_order(const std::string& address) const;
+  std::vector<std::unique_ptr<Connection>> ask_all(const ConnectionOptions& options);
+  std::unique_ptr<Connection> first_to_commit(std::vector<std::unique_ptr<Connection>> found);
   std::unique_ptr<Connection> connect_to(const Host& host, const ConnectionOptions& options,
                                          SteadyInstant by);
   void silent(const Host& host);
@@ -140,6 +165,7 @@ class Hosts {
   std::condition_variable judgement_;
   std::int64_t judged_ = 0;  // began so; 0: there was no heartbeat
   std::int64_t judgements_ = 0;
+  std::vector<std::future<void>> asked_;  // hosts that may not have answered yet
 };
 
 }  // namespace cronally::store::postgres
