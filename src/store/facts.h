@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "core/journal.h"
 
 namespace cronally::store {
 
@@ -59,6 +60,10 @@ struct PostgresFacts {
     Duration ahead{};       // of ours
     Duration round_trip{};  // the smallest of several: `ahead` is known to half of it
     std::string error{};    // why it could not be asked
+    // Which server takes writes there, told from others by when it began, in microseconds; none: a
+    // standby.
+    std::optional<core::ServerMark> primary{};
+    std::int64_t began = 0;
   };
   std::vector<Clock> clocks{};
 

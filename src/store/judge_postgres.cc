@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "store/judge.h"
@@ -30,8 +33,28 @@ std::string rounded(Duration length) {
                              : format_duration(whole < Duration{} ? -whole : whole);
 }
 
+// "db1:5432 (timeline 3), db2:5432 (timeline 4)", where those are several servers; else empty. One
+// server may have several names.
+std::string primary_names(const PostgresFacts& facts) {
+  std::string text;
+  std::set<std::pair<std::int64_t, std::int64_t>> servers;
+  for (const auto& host : facts.clocks) {
+    if (!host.primary) continue;
+    if (!servers.emplace(host.primary->system, host.began).second) continue;
+    if (!text.empty()) text += ", ";
+    text += host.host + " (timeline " + std::to_string(host.primary->timeline) + ")";
+  }
+  return servers.size() > 1 ? text : "";
+}
+
 void judge_server(const PostgresFacts& facts, Findings& out) {
-  if (facts.standby) {
+  if (const auto several = primary_names(facts); !several.empty()) {
+    out.push_back({"primary", Level::failing,
+                   "several servers take writes: " + several +
+                       "; what is written to one the others do not have",
+                   "stop those that were replaced, which are on lower timelines, and make them "
+                   "standbys (pg_rewind)"});
+  } else if (facts.standby) {
     out.push_back({"primary", Level::failing,
                    facts.host + " is a standby: it takes no writes, so nothing can be claimed",
                    "name every host in the address (postgres://user@db1,db2/database); Cronally "

@@ -99,6 +99,18 @@ TEST(JudgePostgres, NamesWhatWeakensTheServer) {
        [](F& f) { f.standby = true; },
        {"failing primary", "warning replication"},
        "db1:5432 is a standby"},
+      {"two primaries",
+       [](F& f) {
+         f.clocks[0].primary = {7, 3};
+         f.clocks[1].primary = {7, 4};
+         f.clocks[1].began = 1;
+       },
+       {"failing primary"},
+       "several servers take writes: db1:5432 (timeline 3), db2:5432 (timeline 4)"},
+      {"one primary by two names",
+       [](F& f) { f.clocks[0].primary = f.clocks[1].primary = {7, 3}; },
+       {},
+       "db1:5432 takes writes"},
       {"too old",
        [](F& f) { f.version = 120009; },
        {"failing version"},

@@ -538,6 +538,47 @@ TEST_P(Move, AConnectionLostAroundTheCommitIsFoundOut) {
   EXPECT_FALSE(target_is_empty());
 }
 
+// Two servers that take writes, the older one first in the address.
+class MoveToReplaced : public Move {
+ protected:
+  void SetUp() override {
+    Move::SetUp();
+    if (IsSkipped()) return;
+    fill();
+    set_target_clock(at(1min));
+    source().close();
+    newer = cluster().make_standby();
+    newer->promote();
+  }
+  std::string address_of(int first, int second) const {
+    return "host=127.0.0.1,127.0.0.1 port=" + std::to_string(first) + "," + std::to_string(second) +
+           " user=cronally sslmode=disable gssencmode=disable dbname=" + name;
+  }
+
+  std::unique_ptr<PostgresCluster> newer;
+};
+
+TEST_P(MoveToReplaced, TheServerThatWasPromotedTakesIt) {
+  auto with = how();
+  with.address = address_of(cluster().port(), newer->port());
+  EXPECT_EQ(code_of(move(with)), "moved");
+  EXPECT_TRUE(target_is_empty()) << "the server that was replaced";
+}
+
+// It would say that nothing was moved, and the file would be served on.
+TEST_P(MoveToReplaced, TheServerOfBeforeIsNotAskedWhatBecameOfTheMove) {
+  PostgresProxy to_older(cluster().port());
+  PostgresProxy to_newer(newer->port());
+  to_older.refuse(true);
+  auto with = how();
+  with.address = address_of(to_older.port(), to_newer.port());
+  with.before_commit = [&](std::int64_t) {
+    to_older.refuse(false);
+    to_newer.cut_next(PostgresProxy::Cut::after_commit);
+  };
+  EXPECT_EQ(code_of(move(with)), "moved");
+}
+
 // ---- the mark -----------------------------------------------------------------------------------
 
 TEST_P(Move, AMarkedFileIsServedByNobodyUntilTheMarkGoes) {
@@ -584,5 +625,6 @@ TEST(ShownAddress, HasNoPassword) {
 }  // namespace
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, Move, ::testing::Values(files()), store_name);
+INSTANTIATE_TEST_SUITE_P(Sqlite, MoveToReplaced, ::testing::Values(files()), store_name);
 
 }  // namespace cronally::conformance

@@ -1,5 +1,12 @@
 // The PostgreSQL store when a standby takes over and the old primary does not know of it, and when
 // a server takes connections and answers no COMMIT, or nothing at all (postgres/hosts.h).
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <stop_token>
+#include <thread>
+
 #include "runtime/deadline.h"
 #include "tests/conformance/postgres_world.h"
 #include "tests/conformance/store_fixture.h"
@@ -104,6 +111,21 @@ class ReplacedWorld : public PostgresWorld {
   const std::unique_ptr<PostgresCluster> standby_;
 };
 
+// Heartbeats as a server makes them when they fail, on a thread of their own.
+class Beating {
+ public:
+  Beating(store::Spine& spine, NodeId node)
+      : thread_([&spine, node](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+            (void)told_of([&] { (void)spine.heartbeat({.node = node}); });
+            std::this_thread::sleep_for(100ms);
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
 class Replaced : public FollowTest {
  protected:
   ReplacedWorld& replaced() { return static_cast<ReplacedWorld&>(*world); }
@@ -145,6 +167,7 @@ TEST_P(Replaced, ThePrimaryIsLeftByAllWhenAnEditHasCommittedOnTheNewOne) {
   claimed(create("report"), at(1s));
   ASSERT_GT(idle_on_first(), 3);
   replaced().replace();
+  const Beating beating(spine(), node);  // for an edit waits for a heartbeat there
   int done = 0;
   EXPECT_LT(took([&] { done = edit_until_done(); }), 2 * promised);
   ASSERT_GT(done, 0);
@@ -163,6 +186,7 @@ TEST_P(Replaced, ThePrimaryIsLeftByAllWhenAnEditHasCommittedOnTheNewOne) {
 
 TEST_P(Replaced, NoNewConnectionGoesBackToThePrimaryOfBefore) {
   replaced().replace();
+  const Beating beating(spine(), node);
   const int done = edit_until_done();
   ASSERT_GT(done, 0);
   for (int round = 0; round < 3; ++round) {
@@ -210,6 +234,80 @@ TEST_P(Replaced, NothingChangesWhileNothingHasCommittedOnTheNewPrimary) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, Replaced, ::testing::Values(replaced_primary()), store_name);
+
+// ---- a process that starts ----------------------------------------------------------------------
+
+// Of two servers that take writes the address names the one first that was replaced.
+class Starting : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!PostgresCluster::get()) GTEST_SKIP() << "this machine has no such database server";
+    name = first().create_database(PostgresWorld::prepared());
+  }
+  void TearDown() override {
+    database.reset();
+    if (!name.empty()) first().drop_database(name);
+  }
+
+  static PostgresCluster& first() { return *PostgresCluster::get(); }
+  void replace() {
+    second = first().make_standby();
+    second->promote();
+  }
+  void open(int port, int other) {
+    auto opened = store::open_postgres(
+        {.address = "host=127.0.0.1,127.0.0.1 port=" + std::to_string(port) + "," +
+                    std::to_string(other) + " user=cronally dbname=" + name,
+         .clock = std::make_shared<runtime::ManualClock>(start_instant)});
+    ASSERT_TRUE(opened) << opened.error().message;
+    database = std::move(*opened);
+  }
+  void edit() {
+    database->accounts().bootstrap({.id = AccountId{uuid_v4(21, 1)}, .name = "default"},
+                                   {.id = TokenId{uuid_v4(21, 2)}, .name = "admin"}, "digest");
+  }
+  std::int64_t edited_on(PostgresCluster& server) {
+    return server.connect(name).execute("SELECT count(*) FROM cronally.account")[0].integer(0);
+  }
+
+  std::string name;
+  std::unique_ptr<PostgresCluster> second;
+  std::unique_ptr<store::Database> database;
+};
+
+TEST_F(Starting, GoesToTheServerThatWasPromotedLast) {
+  replace();
+  open(first().port(), second->port());
+  edit();
+  EXPECT_EQ(edited_on(*second), 1);
+  EXPECT_EQ(edited_on(first()), 0);
+}
+
+TEST_F(Starting, GoesToTheServerThatCommitsWhereTheOneThatWasPromotedDoesNot) {
+  replace();
+  second->commit_with(PostgresCluster::Standby::missing);
+  EXPECT_LT(took([&] { open(first().port(), second->port()); }), promised);
+  edit();
+  EXPECT_EQ(edited_on(first()), 1);
+}
+
+TEST_F(Starting, WaitsASecondAndNoLongerForAHostThatIsSilent) {
+  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};  // any port of loopback; the kernel answers there, and nobody else
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const as_socket = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(silent, as_socket, size), 0);
+  ASSERT_EQ(::listen(silent, 16), 0);
+  ASSERT_EQ(::getsockname(silent, as_socket, &size), 0);
+  EXPECT_LT(took([&] {
+              open(ntohs(address.sin_port), first().port());
+              edit();
+            }),
+            2s);
+  ::close(silent);
+}
 
 // ---- a server that does not answer --------------------------------------------------------------
 

@@ -1,6 +1,10 @@
 // The PostgreSQL store when it has forgotten: how it notices, what follows, and how what nodes
 // remember is put back (docs/design/journal.md).
+#include <future>
+#include <thread>
+
 #include "core/journal.h"
+#include "runtime/deadline.h"
 #include "tests/conformance/postgres_world.h"
 #include "tests/conformance/spine_memory.h"
 
@@ -169,6 +173,26 @@ TEST_P(Forgetting, AcknowledgesNoEditBeforeAHeartbeatHasNoticed) {
   EXPECT_FALSE(jobs().await_seen(job.shard, job.change, 0ms));
 }
 
+// A database that forgot changes gives their numbers once more.
+TEST_P(Forgetting, AChangeWhoseNumberWasSeenBeforeIsNewsAndHasToBeSeen) {
+  auto job = create("report");
+  const auto before = job.change;
+  job = describe(job, "which is forgotten");
+  commit({core::Advance{job.shard, at(0s), job.change}});
+  promote();
+  sql().execute("UPDATE cronally.shard_change SET change = change - 1 WHERE change > 0");
+  sql().execute("UPDATE cronally.shard SET seen = seen - 1 WHERE seen > 0");
+  const auto generation = keep().generation;
+  world->clock().advance(core::quiet_min);
+  ASSERT_THAT(beat({.generation = generation}).granted, SizeIs(shard_count));
+  EXPECT_THAT(spine().wait_for_changes({{job.shard, before}}, 0ms).seen, IsEmpty())
+      << "there is nothing that it could have seen";
+  const auto again = describe(job, "with the number of the forgotten one");
+  ASSERT_EQ(again.change, job.change);
+  EXPECT_FALSE(jobs().await_seen(again.shard, again.change, 0ms)) << "its owner lives";
+  EXPECT_THAT(spine().wait_for_changes({{job.shard, before}}, 5s).jobs, SizeIs(1));
+}
+
 INSTANTIATE_TEST_SUITE_P(Postgres, Forgetting, ::testing::Values(server()), store_name);
 
 // ---- putting back -------------------------------------------------------------------------------
@@ -202,7 +226,7 @@ INSTANTIATE_TEST_SUITE_P(Postgres, PuttingBack, ::testing::Values(server()), sto
 
 // ---- a server that really forgets ---------------------------------------------------------------
 
-class PutBackInTime : public ::testing::TestWithParam<bool> {
+class OwnServer : public ::testing::Test {
  protected:
   void SetUp() override {
     cluster_ = PostgresCluster::make({"-c", "fsync=off", "-c", "autovacuum=off"});
@@ -223,14 +247,14 @@ class PutBackInTime : public ::testing::TestWithParam<bool> {
     ASSERT_TRUE(opened) << opened.error().message;
     database_ = std::move(*opened);
   }
-  core::Job create(const std::string& name) {
+  core::Job create(const std::string& name, JobId id = JobId{uuid_v4(5, 6)}) {
     core::JobDefinition made;
     made.name = name;
     made.schedule = "@every 1s";
     made.target = core::HttpTarget{.url = "https://example.com/hook"};
     const auto account = database_->accounts().all().at(0).no;
-    auto created = database_->jobs().create_jobs(account, {{JobId{uuid_v4(5, 6)}, made, {}}},
-                                                 store::Existing::fail, std::nullopt);
+    auto created = database_->jobs().create_jobs(account, {{id, made, {}}}, store::Existing::fail,
+                                                 std::nullopt);
     return std::get<std::vector<core::Job>>(*created).at(0);
   }
   // Until all shards are granted.
@@ -268,6 +292,8 @@ class PutBackInTime : public ::testing::TestWithParam<bool> {
   std::int64_t generation_ = 0;
   Fence fence_;
 };
+
+class PutBackInTime : public OwnServer, public ::testing::WithParamInterface<bool> {};
 
 // The occurrence is claimed, sent, forgotten: it would be claimed anew under another id, were it
 // not put back.
@@ -324,6 +350,57 @@ TEST_P(PutBackInTime, DoublesWithoutTheJournal) {
   open();
   fence_ = await_shards().fence;
   EXPECT_EQ(claim(RunId{uuid_v7(due, 2, 2)}, due).status, ItemStatus::done);
+}
+
+// ---- a server that began anew, and forgot nothing -----------------------------------------------
+
+class BegunAnew : public OwnServer {
+ protected:
+  // Stops and starts it, and returns when this process knows.
+  void begin_anew() {
+    cluster_->save();
+    for (int tries = 0; tries < 600; ++tries) {
+      try {
+        (void)database_->jobs().find_job(account(), job_.id);
+        return;
+      } catch (const Unavailable&) {
+        std::this_thread::sleep_for(50ms);
+      }
+    }
+    ADD_FAILURE() << "the server does not come back";
+  }
+  AccountNo account() { return database_->accounts().all().at(0).no; }
+  bool has(const std::string& name) {
+    return database_->jobs().find_job(account(), name).has_value();
+  }
+};
+
+// Nobody used the connection while the server was away, so nobody knows that it is dead.
+TEST_F(BegunAnew, ABatchIsWrittenBehindTheNextHeartbeat) {
+  const Instant due = clock_->wall() + 1s;
+  ASSERT_EQ(claim(RunId{uuid_v7(due, 1, 1)}, due).status, ItemStatus::done);
+  begin_anew();
+  fence_ = await_shards().fence;
+  const Instant next = clock_->wall() + 1s;
+  EXPECT_EQ(claim(RunId{uuid_v7(next, 2, 2)}, next).status, ItemStatus::done);
+}
+
+TEST_F(BegunAnew, AnEditWaitsForAHeartbeatAndNoLongerThanItsDeadline) {
+  begin_anew();
+  const auto edit = [&](const std::string& name, std::uint64_t number, Duration length) {
+    const runtime::DeadlineScope scope(runtime::Deadline::after(clock_->steady(), length));
+    (void)create(name, JobId{uuid_v4(number, 6)});
+  };
+  const auto began = clock_->steady();
+  EXPECT_THROW(edit("hasty", 1, 600ms), Unavailable);
+  EXPECT_GE(clock_->steady() - began, 500ms) << "it was waited for a heartbeat";
+  EXPECT_LT(clock_->steady() - began, 1s);
+  auto patient = std::async(std::launch::async, [&] { edit("patient", 2, 4500ms); });
+  EXPECT_EQ(patient.wait_for(300ms), std::future_status::timeout);
+  (void)await_shards();
+  EXPECT_NO_THROW(patient.get());
+  EXPECT_TRUE(has("patient"));
+  EXPECT_FALSE(has("hasty"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, PutBackInTime, ::testing::Values(true, false),

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "store/postgres/migrate.h"
 #include "store/postgres/open.h"
@@ -147,6 +149,18 @@ TEST_F(PostgresOpen, AnotherEncodingThanUtf8IsRefused) {
   EXPECT_NE(opened.error().message.find("LATIN1"), std::string::npos);
 }
 
+// ---- the server of the tests --------------------------------------------------------------------
+
+TEST(ReservedPort, IsNobodyElsesAndOfNoOutgoingConnection) {
+  std::vector<ReservedPort> ports(50);
+  std::set<int> numbers;
+  for (const auto& port : ports) {
+    EXPECT_TRUE(numbers.insert(port.number()).second);
+    EXPECT_GE(port.number(), 10'000);
+    EXPECT_LT(port.number(), 30'000) << "ip_local_port_range begins at 32768";
+  }
+}
+
 // ---- poolers ------------------------------------------------------------------------------------
 
 class Pooler {
@@ -159,23 +173,24 @@ class Pooler {
   ~Pooler() { PostgresCluster::stop(process_); }
 
   std::string address(const std::string& database) const {
-    return "postgres://cronally@127.0.0.1:" + std::to_string(port_) + "/" + database;
+    return "postgres://cronally@127.0.0.1:" + std::to_string(port_.number()) + "/" + database;
   }
 
  private:
   static constexpr const char* program = "/usr/sbin/pgbouncer";
 
-  Pooler(PostgresCluster& cluster, const std::string& settings) : port_(cluster.port() + 20'000) {
+  Pooler(PostgresCluster& cluster, const std::string& settings) {
     const auto users = cluster.write_file("users.txt", "\"cronally\" \"\"\n");
     const auto file = cluster.write_file(
         "pgbouncer.ini", "[databases]\n* = host=127.0.0.1 port=" + std::to_string(cluster.port()) +
                              "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\n"
                              "auth_type = trust\nauth_file = " +
-                             users + "\nlisten_port = " + std::to_string(port_) + "\n" + settings);
+                             users + "\nlisten_port = " + std::to_string(port_.number()) + "\n" +
+                             settings);
     process_ = cluster.start_beside({program, "-q", file});
   }
 
-  const int port_;
+  const ReservedPort port_;
   pid_t process_ = 0;
 };
 

@@ -122,6 +122,24 @@ TEST_F(PostgresSurvey, AsksEachHostForItsClock) {
   EXPECT_NE(facts.clocks[1].error, "");
 }
 
+TEST_F(PostgresSurvey, FindsEveryServerThatTakesWritesAndExaminesTheNewest) {
+  const auto standby = cluster->make_standby();
+  const auto address = "host=127.0.0.1,127.0.0.1 port=" + std::to_string(cluster->port()) + "," +
+                       std::to_string(standby->port()) + " user=cronally dbname=" + name;
+  auto facts = survey(address);
+  ASSERT_THAT(facts.clocks, ::testing::SizeIs(2));
+  EXPECT_TRUE(facts.clocks[0].primary);
+  EXPECT_FALSE(facts.clocks[1].primary) << "a standby";
+  EXPECT_EQ(facts.host, "127.0.0.1:" + std::to_string(cluster->port()));
+  standby->promote();
+  facts = survey(address);
+  ASSERT_TRUE(facts.clocks.at(0).primary && facts.clocks.at(1).primary);
+  EXPECT_EQ(facts.clocks[0].primary->system, facts.clocks[1].primary->system);
+  EXPECT_LT(facts.clocks[0].primary->timeline, facts.clocks[1].primary->timeline);
+  EXPECT_NE(facts.clocks[0].began, facts.clocks[1].began);
+  EXPECT_EQ(facts.host, "127.0.0.1:" + std::to_string(standby->port()));
+}
+
 TEST_F(PostgresSurvey, NamesAnAddressOutOfReachWithoutItsPassword) {
   const runtime::SystemClock clock;
   const auto facts = store::survey_postgres("postgres://u:geheim@127.0.0.1:1/nowhere", clock);

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +21,7 @@
 
 #include "base/check.h"
 #include "store/postgres/connection.h"
+#include "tests/conformance/reserved_port.h"
 
 namespace cronally::conformance {
 
@@ -48,7 +51,7 @@ class PostgresCluster {
     auto standby = std::unique_ptr<PostgresCluster>(new PostgresCluster);
     standby->make_directory();
     standby->must_run({(find_programs() / "pg_basebackup").string(), "-D", standby->data(), "-R",
-                       "-h", "127.0.0.1", "-p", std::to_string(port_), "-U", "cronally",
+                       "-h", "127.0.0.1", "-p", std::to_string(port()), "-U", "cronally",
                        "--checkpoint=fast", "--no-sync"});
     standby->start(settings_);
     return standby;
@@ -86,9 +89,9 @@ class PostgresCluster {
 
   // An address of a database, over TCP on loopback.
   std::string address(const std::string& database) const {
-    return "postgres://cronally@127.0.0.1:" + std::to_string(port_) + "/" + database;
+    return "postgres://cronally@127.0.0.1:" + std::to_string(port()) + "/" + database;
   }
-  int port() const { return port_; }
+  int port() const { return port_.number(); }
   const std::filesystem::path& directory() const { return directory_; }
 
   store::postgres::ConnectionOptions options(const std::string& database) const {
@@ -117,7 +120,7 @@ class PostgresCluster {
     end_server(SIGINT);
     std::filesystem::remove_all(directory_ / "saved");
     copy_files("data", "saved");
-    start_server();
+    start_again();
   }
   // Kills the server, puts the saved files back in the place of its own, and starts it: on the same
   // timeline, or as a standby that is promoted, on a new one. What was committed since is
@@ -131,7 +134,7 @@ class PostgresCluster {
       std::ofstream{signal};
       own(signal);
     }
-    start_server();
+    start_again();
     if (promoted) connect_to_any().execute("SELECT pg_promote(true, 30)");
   }
 
@@ -183,42 +186,61 @@ class PostgresCluster {
 
   void start(const std::vector<std::string>& settings) {
     settings_ = settings;
-    static int clusters = 0;  // of this program: two of them may run
-    port_ = 20'000 + (::getpid() + 4'999 * clusters++) % 20'000;
-    words_ = {(find_programs() / "postgres").string(),
-              "-D",
-              data(),
-              "-k",
-              directory_.string(),
-              "-p",
-              std::to_string(port_),
-              "-c",
-              "listen_addresses=127.0.0.1",
-              "-c",
-              "max_connections=200",
-              "-c",
-              "log_min_messages=fatal"};
-    words_.insert(words_.end(), settings.begin(), settings.end());
-    start_server();
+    // Who is not of these tests may take a port between our look and the server's.
+    for (int ports = 0; !start_server(); ++ports) {
+      CHECK(ports < 5, "the PostgreSQL server of the tests finds a port that is free");
+      port_ = ReservedPort();
+    }
   }
 
-  void start_server() {
-    server_ = run(words_);
+  std::vector<std::string> words() const {
+    std::vector<std::string> words{(find_programs() / "postgres").string(),
+                                   "-D",
+                                   data(),
+                                   "-k",
+                                   directory_.string(),
+                                   "-p",
+                                   std::to_string(port()),
+                                   "-c",
+                                   "listen_addresses=127.0.0.1",
+                                   "-c",
+                                   "max_connections=200",
+                                   "-c",
+                                   "log_min_messages=log"};
+    words.insert(words.end(), settings_.begin(), settings_.end());
+    return words;
+  }
+
+  // False: its port is taken. Whatever else keeps it from answering ends the program, with its log.
+  bool start_server() {
+    const auto log = directory_ / "log";
+    server_ = run(words(), log.string());
     for (int tries = 0; tries < 300; ++tries) {
       try {
         connect_to_any();
-        return;
+        return true;
       } catch (const store::postgres::PgError&) {
+        if (::waitpid(server_, nullptr, WNOHANG) == server_) break;
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
       }
     }
+    std::ifstream file(log);
+    const std::string said{std::istreambuf_iterator<char>(file), {}};
+    if (said.contains("Address already in use")) return false;
+    std::cerr << "PostgreSQL's log:\n" << said;
     CHECK(false, "the PostgreSQL server of the tests starts within 30 s");
+    return false;
+  }
+  // On the port that its clients know.
+  void start_again() {
+    CHECK(start_server(), "nobody has taken the port of the tests' PostgreSQL server meanwhile");
   }
 
-  // A standby too.
+  // A standby too. By the socket in its folder: what answers there is this server and no other.
   store::postgres::Connection connect_to_any() const {
     auto any = options("postgres");
-    any.address += "?target_session_attrs=any";
+    any.address = "host=" + directory_.string() + " port=" + std::to_string(port()) +
+                  " user=cronally dbname=postgres target_session_attrs=any";
     return store::postgres::Connection{any};
   }
 
@@ -253,7 +275,7 @@ class PostgresCluster {
   static const passwd* unprivileged() { return ::getuid() == 0 ? ::getpwnam("postgres") : nullptr; }
 
   // A child that ends with this program, however that ends.
-  static pid_t run(const std::vector<std::string>& words) {
+  static pid_t run(const std::vector<std::string>& words, const std::string& log = "/dev/null") {
     std::vector<char*> arguments;
     for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
@@ -263,15 +285,14 @@ class PostgresCluster {
     if (child > 0) return child;
     if (user && (::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(126);
     ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
-    if (!::freopen("/dev/null", "w", stdout) || !::freopen("/dev/null", "w", stderr)) ::_exit(126);
+    if (!::freopen("/dev/null", "w", stdout) || !::freopen(log.c_str(), "w", stderr)) ::_exit(126);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }
 
   std::filesystem::path directory_;
-  int port_ = 0;
+  ReservedPort port_;
   std::vector<std::string> settings_;
-  std::vector<std::string> words_;  // of the server's command line
   pid_t server_ = 0;
   int databases_ = 0;
 };

@@ -47,6 +47,7 @@ class PostgresProxy {
   PostgresProxy(const PostgresProxy&) = delete;
   PostgresProxy& operator=(const PostgresProxy&) = delete;
 
+  int port() const { return port_; }
   std::string address_of(const std::string& database) const {
     return "postgres://cronally@127.0.0.1:" + std::to_string(port_) + "/" + database +
            "?sslmode=disable&gssencmode=disable";

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import urllib.parse
 
+from ports import ReservedPort
 from processes import ROOT, clean_environment, program, wait_until
 
 
@@ -61,8 +62,8 @@ class Moto:
         if not self.PYTHON.exists():
             raise FileNotFoundError("build/python is missing; run `bash -c '. tools/install; "
                                     "python_environment'`, as ./test does")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
         self.url = f"http://127.0.0.1:{self.port}"
         with open(pathlib.Path(home) / "moto.log", "ab") as log:
             self.process = subprocess.Popen(
@@ -101,3 +102,4 @@ class Moto:
     def stop(self):
         self.process.terminate()
         self.process.wait()
+        self.reserved.release()

@@ -8,11 +8,11 @@ import os
 import pathlib
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 
 from faults import Impossible, need_program
+from ports import ReservedPort
 from processes import clean_environment, wait_until
 
 USER = "postgres"
@@ -28,12 +28,6 @@ def programs():
     return found[-1].parent
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Forgetful:
     """One server with an empty database `cronally`, running."""
 
@@ -45,7 +39,8 @@ class Forgetful:
             shutil.chown(self.folder, USER, USER)
         self.data = self.folder / "data"
         self.saved = self.folder / "saved"
-        self.port = free_port()
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
         self.process = None
         self._run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
                   "--no-locale", "--no-sync")
@@ -86,12 +81,16 @@ class Forgetful:
                             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 env=clean_environment())
-        wait_until(self._answers, 30, step=0.05,
-                   what=lambda: "the database\n" + (self.folder / "server.log").read_text()[-2000:])
+        wait_until(self._answers, 30, step=0.05, what=lambda: "the database\n" + self._log())
+
+    def _log(self):
+        return (self.folder / "server.log").read_text()[-2000:]
 
     def _answers(self):
-        ready = subprocess.run(self._words("pg_isready", "-q", *self._where()), timeout=10,
-                               env=clean_environment())
+        assert self.process.poll() is None, self._log()
+        # By the socket in its folder: what answers there is this server and no other.
+        ready = subprocess.run(self._words("pg_isready", "-q", "-h", self.folder, "-p", self.port),
+                               timeout=10, env=clean_environment())
         return ready.returncode == 0
 
     def kill(self):
@@ -127,4 +126,5 @@ class Forgetful:
     def remove(self):
         if self.process and self.process.poll() is None:
             self.kill()
+        self.reserved.release()
         shutil.rmtree(self.folder, ignore_errors=True)

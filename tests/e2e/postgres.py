@@ -8,12 +8,12 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
 import pytest
 
+from ports import ReservedPort
 from processes import clean_environment, wait_until
 
 USER = "cronally"
@@ -48,9 +48,7 @@ class Postgres:
             self.identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         self.process = None
         self.databases = 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.reserved = ReservedPort()
         if standby_of:
             self._run("pg_basebackup", "-d", standby_of.address("postgres"), "-D",
                       self.folder / "data", "-R", "-X", "stream", "-c", "fast", "--no-sync")
@@ -65,6 +63,10 @@ class Postgres:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    @property
+    def port(self):
+        return self.reserved.number
+
     def start(self):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
@@ -73,12 +75,14 @@ class Postgres:
                  *[word for setting in self.settings for word in ("-c", setting)]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=clean_environment(),
                 **self.identity)
-        wait_until(self._answers, 20, what="an answer of PostgreSQL")
+        wait_until(self._answers, 20,
+                   what=lambda: "an answer of PostgreSQL\n" + (self.folder / "log").read_text()[-2000:])
         return self
 
     def _answers(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
-        asked = subprocess.run([self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p",
+        # By the socket in its folder: what answers there is this server and no other.
+        asked = subprocess.run([self.programs / "pg_isready", "-q", "-h", self.folder, "-p",
                                 str(self.port)], env=clean_environment(), timeout=10)
         return asked.returncode == 0
 
@@ -92,6 +96,7 @@ class Postgres:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(20)
+        self.reserved.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def address(self, database, user=USER):

@@ -5,7 +5,6 @@ import http.client
 import json
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -15,6 +14,7 @@ import pytest
 import kill_run
 from client import Client
 from kill_run import now_us
+from ports import ReservedPort
 from processes import ROOT, clean_environment, wait_until
 from shared_servers import JOBS, TTL_S, judged, latest, nodes
 
@@ -26,16 +26,6 @@ def haproxy():
     if found is None:
         pytest.skip("HAProxy is not installed (Debian's haproxy)")
     return found
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for probe in sockets:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in sockets]
-    for probe in sockets:
-        probe.close()
-    return ports
 
 
 def configuration(bind, addresses):
@@ -55,7 +45,8 @@ def configuration(bind, addresses):
 @contextlib.contextmanager
 def balancer(folder, addresses):
     """A running HAProxy; its address."""
-    (port,) = free_ports(1)
+    reserved = ReservedPort()
+    port = reserved.number
     file = folder / "haproxy.cfg"
     file.write_text(configuration(f"127.0.0.1:{port}", addresses))
     with open(folder / "haproxy.log", "wb") as log:
@@ -66,6 +57,7 @@ def balancer(folder, addresses):
     finally:
         process.kill()
         process.wait()
+        reserved.release()
 
 
 def ask(address, token, method, path, body=None, headers=None):
@@ -127,7 +119,8 @@ class Callers:
 @contextlib.contextmanager
 def served(folder, database):
     """Two servers that keep their ports over restarts, and the address of the balancer before them."""
-    ports = free_ports(2)
+    reserved = [ReservedPort() for _ in range(2)]
+    ports = [port.number for port in reserved]
     with nodes(folder, database, 2) as cluster:
         for server, port in zip(cluster.all, ports):
             server.stop()
@@ -137,6 +130,8 @@ def served(folder, database):
             token = cluster.all[0].token
             wait_until(lambda: answers(address, token), what="an answer through the balancer")
             yield cluster, address, token
+    for port in reserved:
+        port.release()
 
 
 def test_the_shipped_configuration_is_valid():

@@ -35,6 +35,12 @@ void Bell::ring(const Effects& effects) {
   rung_.notify_all();
 }
 
+void Bell::forget() {
+  std::lock_guard lock(mutex_);
+  changes_.fill(0);
+  seen_.fill(0);
+}
+
 void Bell::interrupt() {
   {
     std::lock_guard lock(mutex_);

@@ -27,6 +27,9 @@ struct Effects {
 class Bell {
  public:
   void ring(const Effects& effects);
+  // What it was told of is forgotten: a database that was put back in time counts changes anew, and
+  // one of them would pass for seen.
+  void forget();
   // Ends a wait_news that is under way, or the next one; it returns as if timed out.
   void interrupt();
 

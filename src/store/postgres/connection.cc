@@ -28,6 +28,12 @@ std::string field_of(const PGresult* result, int field) {
   return text ? text : "";
 }
 
+// As server_identity() of the schema, which may not be there yet; and when the server began.
+const std::string mark_sql =
+    "SELECT system_identifier, "
+    "('x' || lpad(left(pg_walfile_name(pg_current_wal_lsn()), 8), 16, '0'))::bit(64)::bigint, "
+    "(extract(epoch FROM pg_postmaster_start_time()) * 1e6)::bigint FROM pg_control_system()";
+
 // Class 57, subclass P: the server ends the session (admin shutdown, crash, cannot connect now).
 bool ends_session(const std::string& state) { return state.starts_with("57P"); }
 
@@ -156,9 +162,7 @@ Connection::Connection(const ConnectionOptions& options)
   }
   auto first = options.settings;
   if (options.marked) {
-    first.emplace_back(
-        "SELECT system, timeline, (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::bigint "
-        "FROM cronally.server_identity()");
+    first.emplace_back(mark_sql);
   }
   if (first.empty()) return;
   const auto answers = execute(first);

@@ -79,7 +79,7 @@ struct ConnectionOptions {
   // For a connection to one host: made by then, or given up.
   std::optional<SteadyInstant> by{};
   Origin origin{};
-  bool marked = false;  // mark() is asked for: the database has the schema
+  bool marked = false;  // mark() is asked for, of a server that takes writes
   // Told, on the thread that waits, of a host that left an exchange or the making of the connection
   // unanswered past its deadline, and for no less than silence_min.
   std::function<void()> silent{};

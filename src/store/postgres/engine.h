@@ -29,9 +29,12 @@ ConnectionOptions counting_options(const std::string& address);
 
 struct Engine {
   Engine(const std::string& address, const std::shared_ptr<const runtime::Clock>& with_clock,
-         runtime::Health* health, std::function<NodeAbout()> about, Instant resumed_at)
+         std::shared_ptr<Hosts> with_hosts, runtime::Health* health,
+         std::function<NodeAbout()> about, Instant resumed_at)
       : clock(with_clock),
         resume_at(resumed_at),
+        shared_hosts(std::move(with_hosts)),
+        hosts(*shared_hosts),
         reach(health),
         batches({.line = Writer::Line::batches,
                  .connection = connection_options(address, "batches"),
@@ -49,13 +52,14 @@ struct Engine {
                .resume_at = resumed_at},
               hosts, bell, reach),
         counting(counting_options(address)),
-        leases(lease_options(address), hosts, clock, std::move(about)),
+        leases(lease_options(address), hosts, bell, clock, std::move(about)),
         readers(read_options(address), hosts, reach),
         listener(listen_options(address), hosts, bell, reach) {}
 
   const std::shared_ptr<const runtime::Clock> clock;
   const Instant resume_at;
-  Hosts hosts;
+  const std::shared_ptr<Hosts> shared_hosts;
+  Hosts& hosts;
   Bell bell;
   Reach reach;
   Writer batches;   // of what is planned

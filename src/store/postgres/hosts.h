@@ -27,7 +27,11 @@
 //   failover, for during one the old primary may be the only one that answers. A process that
 //   starts has nothing to compare with, and takes it at once.
 //
-// What a database has forgotten then is noticed by heartbeats (docs/design/journal.md).
+// What a database has forgotten then is noticed by heartbeats (docs/design/journal.md). Nothing is
+// written to a server before one has looked at it.
+//
+// A process that starts has seen no commit. So its first connection is made by asking all hosts;
+// where several servers take writes, the one on the highest timeline that commits is followed.
 //
 // Example, address "db1,db2", system 7: all is on db1, timeline 3. db2 is promoted, db1 goes on.
 // The heartbeat's COMMIT hangs on db1 for 2.5 s: from here on db2 is tried first. The heartbeat is
@@ -36,8 +40,9 @@
 // refused.
 #pragma once
 
-#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -98,6 +103,16 @@ class HostOrder {
   std::int64_t count_ = 0;
 };
 
+// A server that takes writes, and whether its host was silent before.
+struct Writable {
+  core::ServerMark server;
+  bool silent = false;
+};
+
+// In which order such servers, given as their hosts stand in the address, are tried by who has seen
+// no commit: those that were silent last, clusters as they come, the highest timeline first.
+std::vector<std::size_t> order_of(const std::vector<Writable>& servers);
+
 // ---- The connections of a store -----------------------------------------------------------------
 
 // Thread-safe. Outlives its connections.
@@ -110,6 +125,13 @@ class Hosts {
   std::unique_ptr<Connection> connect(ConnectionOptions options,
                                       SteadyInstant by = SteadyInstant::max());
 
+  // The first of a process: all hosts are asked side by side, so that one which swallows packets
+  // costs a second and not its whole time; it counts as silent. Of several servers that take
+  // writes, the one on the highest timeline of its cluster that commits a transaction, which is
+  // followed from here on; clusters come in the order of the address. Throws as connect(), with the
+  // SQLSTATE of a host that gave one. One thread at a time.
+  std::unique_ptr<Connection> connect_first(ConnectionOptions options);
+
   // Whether a connection of connect() may be used by who begins something.
   bool keeps(const Connection& db) const;
 
@@ -118,11 +140,20 @@ class Hosts {
 
   // A heartbeat has looked whether this server was put back in time. A batch that came first would
   // move the cursors by which that is noticed.
-  void judged(const Connection& db) { judged_ = db.server_began(); }
-  // Whether that was done since the server began.
-  bool is_judged(const Connection& db) const { return judged_ == db.server_began(); }
+  void judged(const Connection& db);
+  // Whether the last heartbeat was on this server, and the server has not begun anew since.
+  bool is_judged(const Connection& db) const;
+  // Or there was no heartbeat of this process yet: it made its account, or moves a store.
+  bool takes_edits(const Connection& db) const;
+  // Waits until the last heartbeat was on this server, or `by`. False: that is over, or a heartbeat
+  // was on another server meanwhile, to which a new connection may lead.
+  bool await_judged(const Connection& db, SteadyInstant by);
 
  private:
+  struct Look;
+  std::vector<Host> in_order(const std::string& address) const;
+  std::vector<std::unique_ptr<Connection>> ask_all(const ConnectionOptions& options);
+  std::unique_ptr<Connection> first_to_commit(std::vector<std::unique_ptr<Connection>> found);
   std::unique_ptr<Connection> connect_to(const Host& host, const ConnectionOptions& options,
                                          SteadyInstant by);
   void silent(const Host& host);
@@ -131,7 +162,10 @@ class Hosts {
   mutable std::mutex mutex_;
   Followed followed_;
   HostOrder order_;
-  std::atomic<std::int64_t> judged_ = 0;
+  std::condition_variable judgement_;
+  std::int64_t judged_ = 0;  // began so; 0: there was no heartbeat
+  std::int64_t judgements_ = 0;
+  std::vector<std::future<void>> asked_;  // hosts that may not have answered yet
 };
 
 }  // namespace cronally::store::postgres

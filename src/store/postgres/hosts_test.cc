@@ -121,6 +121,23 @@ TEST(HostOrder, TellsPortsOfOneMachineApart) {
   EXPECT_THAT(order.order({one, other}), ElementsAre(other, one));
 }
 
+// ---- the first server
+// -----------------------------------------------------------------------------
+
+TEST(FirstServer, IsTheOneOnTheHighestTimelineThatWasNotSilent) {
+  const struct {
+    std::vector<Writable> servers;
+    std::vector<std::size_t> order;
+  } rows[] = {
+      {{{{7, 3}}, {{7, 4}}}, {1, 0}},
+      {{{{7, 4}}, {{7, 4}}}, {0, 1}},
+      {{{{7, 3}}, {{8, 9}}, {{7, 4}}}, {2, 0, 1}},  // clusters do not compare
+      {{{{7, 3}}, {{7, 4}, true}}, {0, 1}},
+      {{{{7, 4}, true}}, {0}},
+  };
+  for (const auto& [servers, order] : rows) EXPECT_EQ(order_of(servers), order);
+}
+
 // ---- what an address says -----------------------------------------------------------------------
 
 TEST(Address, NamesItsHostsWithTheirPortsAndNumbers) {

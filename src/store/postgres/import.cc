@@ -216,13 +216,14 @@ class Mover {
 };
 
 // A COMMIT whose answer was lost: the row of `meta` that the move locks tells when it has ended.
-Result<MovedIn> find_out(const ConnectionOptions& options, const MoveIn& how, MovedIn moved) {
+Result<MovedIn> find_out(postgres::Hosts& hosts, const ConnectionOptions& options,
+                         const MoveIn& how, MovedIn moved) {
   const runtime::SystemClock steady{runtime::SystemClock::Hooks::ignore};
   const auto until = steady.steady() + undecided_max;
   while (true) {
     try {
-      Connection db(options);
-      if (find_move(db, how.id)) return moved;
+      const auto db = hosts.connect(options);
+      if (find_move(*db, how.id)) return moved;
       return fail("move_failed",
                   "the connection to the database was lost before it committed: nothing was moved; "
                   "try again");
@@ -238,9 +239,11 @@ Result<MovedIn> find_out(const ConnectionOptions& options, const MoveIn& how, Mo
   }
 }
 
-Result<MovedIn> write_and_commit(const ConnectionOptions& options, TransferSource& source,
+Result<MovedIn> write_and_commit(postgres::Hosts& hosts, TransferSource& source,
                                  const MoveIn& how) {
-  Connection db(options);
+  const auto options = move_options(how.address);
+  const auto connection = hosts.connect(options);
+  Connection& db = *connection;
   if (auto before = find_move(db, how.id)) return std::move(*before);
   if (!how.may_write) {
     return fail("not_moved",
@@ -249,6 +252,8 @@ Result<MovedIn> write_and_commit(const ConnectionOptions& options, TransferSourc
   }
   Mover mover(db, source, how);
   if (auto ready = mover.prepare(); !ready) return fail(ready.error());
+  // From here on no older server is asked what became of the move: it would know nothing of it.
+  if (!db.take_warned()) hosts.committed(db);
   auto moved = mover.write();
   if (!moved) return moved;
   try {
@@ -259,7 +264,7 @@ Result<MovedIn> write_and_commit(const ConnectionOptions& options, TransferSourc
     }
     moved->replicated = !db.take_warned();
   } catch (const PgError& error) {
-    if (error.lost()) return find_out(options, how, *moved);
+    if (error.lost()) return find_out(hosts, options, how, *moved);
     return fail("move_failed", std::string("the move was not committed: ") + error.what());
   }
   try {
@@ -273,14 +278,16 @@ Result<MovedIn> write_and_commit(const ConnectionOptions& options, TransferSourc
 }  // namespace
 
 Result<MovedIn> move_in(TransferSource& source, const MoveIn& how) {
+  const auto hosts = std::make_shared<postgres::Hosts>();
   {
     // Opened for its checks, and for the schema.
-    auto opened =
-        open_postgres({.address = how.address, .clock = std::make_shared<runtime::SystemClock>()});
+    auto opened = open_postgres({.address = how.address,
+                                 .clock = std::make_shared<runtime::SystemClock>(),
+                                 .hosts = hosts});
     if (!opened) return fail(opened.error());
   }
   try {
-    return write_and_commit(move_options(how.address), source, how);
+    return write_and_commit(*hosts, source, how);
   } catch (const PgError& error) {
     if (error.state() == "55P03") {  // lock_not_available
       return fail("target_in_use",

@@ -89,6 +89,9 @@ core::HeartbeatAnswer Leases::heartbeat(const core::Heartbeat& said) {
     }
     // Who has yet to put back what was forgotten is granted nothing, and nobody while it is quiet.
     const bool remembers = judge(said, seen, answer);
+    // Before any edit of ours goes there.
+    const auto before = std::exchange(generation_, answer.generation);
+    if (before != 0 && before != answer.generation) bell_.forget();
     hosts_.judged(*db_);
     if (!remembers || answer.quiet_until > answer.at) {
       answer.lacking = 1;

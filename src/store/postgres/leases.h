@@ -32,6 +32,7 @@
 #include "core/journal.h"
 #include "core/lease.h"
 #include "runtime/clock.h"
+#include "store/postgres/bell.h"
 #include "store/postgres/connection.h"
 #include "store/postgres/hosts.h"
 #include "store/postgres/open.h"
@@ -42,10 +43,12 @@ namespace cronally::store::postgres {
 class Leases {
  public:
   // `clock`: whose steady time heartbeats go by. `about`: as PostgresOptions has it.
-  Leases(ConnectionOptions options, Hosts& hosts, std::shared_ptr<const runtime::Clock> clock,
-         std::function<NodeAbout()> about = {})
+  // `bell` forgets what it was told of whenever the generation has risen.
+  Leases(ConnectionOptions options, Hosts& hosts, Bell& bell,
+         std::shared_ptr<const runtime::Clock> clock, std::function<NodeAbout()> about = {})
       : options_(std::move(options)),
         hosts_(hosts),
+        bell_(bell),
         clock_(std::move(clock)),
         about_(std::move(about)) {}
 
@@ -82,10 +85,12 @@ class Leases {
 
   const ConnectionOptions options_;
   Hosts& hosts_;
+  Bell& bell_;
   const std::shared_ptr<const runtime::Clock> clock_;
   const std::function<NodeAbout()> about_;
   std::mutex mutex_;
   std::unique_ptr<Connection> db_;
+  std::int64_t generation_ = 0;  // of the last heartbeat; 0: there was none
 };
 
 }  // namespace cronally::store::postgres

@@ -73,7 +73,9 @@ bool Listener::listen(Connection& db, bool& answered) {
       look_at = clock.steady() + look_every;
     }
     if (db.wait_readable(stop_.get(), look_at - clock.steady())) return true;
-    for (const auto& news : db.take_notifications()) bell_.ring(read_news(news));
+    const auto told = db.take_notifications();
+    if (!told.empty() && !hosts_.keeps(db)) return false;  // its numbers are of a server of before
+    for (const auto& news : told) bell_.ring(read_news(news));
   }
 }
 

@@ -27,8 +27,10 @@ using postgres::Row;
 
 class PostgresDatabase : public Database {
  public:
-  PostgresDatabase(const PostgresOptions& options, Instant resume_at, std::string version)
-      : engine_(options.address, options.clock, options.health, options.about, resume_at),
+  PostgresDatabase(const PostgresOptions& options, std::shared_ptr<postgres::Hosts> hosts,
+                   Instant resume_at, std::string version)
+      : engine_(options.address, options.clock, std::move(hosts), options.health, options.about,
+                resume_at),
         version_(std::move(version)) {}
 
   Spine& spine() override { return spine_; }
@@ -137,13 +139,16 @@ Error open_error(const PostgresOptions& options, const PgError& error, Duration 
 }
 
 Result<std::unique_ptr<Database>> open_checked(const PostgresOptions& options) {
-  const auto how = postgres::connection_options(options.address, "starts");
-  Connection db(how);
+  auto how = postgres::connection_options(options.address, "starts");
+  const auto hosts = options.hosts ? options.hosts : std::make_shared<postgres::Hosts>();
+  const auto connection = hosts->connect_first(how);
+  Connection& db = *connection;
+  how.instead = db.origin().host.keywords();
   if (auto suits = check_server(db); !suits) return fail(suits.error());
   if (auto suits = check_sessions(db, how); !suits) return fail(suits.error());
   if (auto migrated = postgres::migrate(db); !migrated) return fail(migrated.error());
-  auto database = std::make_unique<PostgresDatabase>(options, read_resume_at(db, *options.clock),
-                                                     version_text(db));
+  auto database = std::make_unique<PostgresDatabase>(
+      options, hosts, read_resume_at(db, *options.clock), version_text(db));
   db.run("commit_clocks_prune");
   std::int64_t runs = -1;
   postgres::Listener::look(db, database->parts().bell, runs);

@@ -14,6 +14,10 @@
 
 namespace cronally::store {
 
+namespace postgres {
+class Hosts;
+}  // namespace postgres
+
 // What a process says of itself in the table of nodes, for those who look after a cluster.
 struct NodeAbout {
   std::string name;  // of its host
@@ -28,6 +32,8 @@ struct PostgresOptions {
   std::shared_ptr<const runtime::Clock> clock;  // for its steady time alone: the database's decides
   runtime::Health* health = nullptr;            // where "database" is posted; may be null
   std::function<NodeAbout()> about{};  // asked at each heartbeat, by its thread; may be empty
+  // What was learned of the servers by what else this process does there; null: nothing.
+  std::shared_ptr<postgres::Hosts> hosts{};
 };
 
 // Runs pending migrations, then opens. The message says what to do, and never holds the password.

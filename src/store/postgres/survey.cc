@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "store/postgres/address.h"
 #include "store/postgres/engine.h"
@@ -26,17 +27,21 @@ class Survey {
 
   PostgresFacts run() {
     auto options = postgres::connection_options(address_, "doctor");
+    for (const auto& host : postgres::hosts_of(address_)) ask(host);
+    options.instead = primary_;
     auto db = connect(options);
     facts_.host = db->host();
     facts_.version = db->server_version();
     facts_.schema_known = static_cast<int>(postgres::migrations().size());
     read_sessions(*db, options);
-    if (facts_.sessions_change) return std::move(facts_);  // nothing prepared would be found again
+    if (facts_.sessions_change) {  // nothing prepared would be found again, as clocks were not
+      facts_.clocks.clear();
+      return std::move(facts_);
+    }
     read_settings(*db);
     read_replication(*db);
     read_schema(*db);
     if (facts_.schema > 0) read_cronally(*db);
-    read_clocks();
     return std::move(facts_);
   }
 
@@ -112,10 +117,15 @@ class Survey {
     }
   }
 
-  void read_clocks() {
-    for (const auto& host : postgres::hosts_of(address_)) {
-      facts_.clocks.push_back(clock_of(host));
-    }
+  // And remembers the host on the highest timeline of those that take writes.
+  void ask(const postgres::Host& host) {
+    auto found = clock_of(host);
+    const auto better = [&](const PostgresFacts::Clock& other) {
+      return other.primary && (other.primary->system != found.primary->system ||
+                               other.primary->timeline >= found.primary->timeline);
+    };
+    if (found.primary && std::ranges::none_of(facts_.clocks, better)) primary_ = host.keywords();
+    facts_.clocks.push_back(std::move(found));
   }
 
   PostgresFacts::Clock clock_of(const postgres::Host& host) {
@@ -125,11 +135,25 @@ class Survey {
     options.instead.emplace_back("target_session_attrs", "any");
     try {
       Connection db(options);
+      look(db, found);
       sample(db, found);
     } catch (const PgError& error) {
       found.error = error.what();
     }
     return found;
+  }
+
+  // No prepared statement: the schema and the sessions are not known yet.
+  static void look(Connection& db, PostgresFacts::Clock& found) {
+    const auto rows = db.execute(
+        "SELECT system_identifier, CASE WHEN NOT pg_is_in_recovery() THEN "
+        "('x' || lpad(left(pg_walfile_name(pg_current_wal_lsn()), 8), 16, '0'))::bit(64)::bigint "
+        "END, (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::bigint "
+        "FROM pg_control_system()");
+    const Row row = rows[0];
+    if (row.null(1)) return;
+    found.primary = {row.integer(0), row.integer(1)};
+    found.began = row.integer(2);
   }
 
   // The smallest round trip of a few says most. The first one is not counted: it prepares.
@@ -150,6 +174,7 @@ class Survey {
   const std::string address_;
   const runtime::Clock& clock_;
   PostgresFacts facts_;
+  std::vector<std::pair<std::string, std::string>> primary_;  // its keywords, if there is one
 };
 
 }  // namespace

@@ -10,10 +10,12 @@
 
 namespace cronally::store {
 
-// Asks the server that takes writes, or, where none does, one that answers; and each host of the
-// address for its clock, which takes up to 3 s where a host does not answer. `clock` is ours. What
-// the user of the address may not see is left out. Code "database_unreachable"; the message never
-// holds the password.
+// Asks each host of the address for its clock and whether it takes writes, which takes up to 3 s
+// where a host does not answer; and then the server that takes writes, of several the one on the
+// highest timeline, or, where none does, one that answers. It learns nothing from what a Cronally
+// knows of the hosts (hosts.h), and finds no commit out, for that would be a change. `clock` is
+// ours. What the user of the address may not see is left out. Code "database_unreachable"; the
+// message never holds the password.
 Result<PostgresFacts> survey_postgres(const std::string& address, const runtime::Clock& clock);
 
 }  // namespace cronally::store

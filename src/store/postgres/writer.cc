@@ -206,9 +206,6 @@ Writer::Fate Writer::try_commit(Group& group, const Uuid& mark, Effects& effects
   bool closing = false;
   try {
     connect(std::ranges::min_element(group, {}, &Queued::by)->by);
-    if (options_.line == Line::batches && !hosts_.is_judged(*db_)) {
-      throw PgError("", "no heartbeat has looked at the server since it began", false);
-    }
     if (begin(mark)) {
       // A write, so that what this commit waits for covers the first.
       closing = true;
@@ -267,15 +264,31 @@ void Writer::roll_back() {
   }
 }
 
-// What is there may go on, or another one takes its place; its exchanges end by then.
+// What is there may go on, or another one takes its place; its exchanges end by then. It leads to
+// the server that the last heartbeat looked at: a batch comes again otherwise, an edit waits.
 void Writer::connect(SteadyInstant by) {
-  if (db_ && !hosts_.keeps(*db_)) db_.reset();
-  if (!db_) {
-    db_ = hosts_.connect(options_.connection, by);
-    numbers_.leave_block();
-    days_.clear();
+  // Of a server that has begun anew since, it is dead, though nobody has noticed.
+  if (db_ && (!hosts_.keeps(*db_) || !may_write())) db_.reset();
+  if (!db_) connect_anew(by);
+  const bool edits = options_.line == Line::edits;
+  while (!may_write()) {
+    if (!edits || steady_.steady() >= by) {  // of other edits the time may not be over: again
+      throw PgError("", "no heartbeat has looked at the server since it began", edits);
+    }
+    if (!hosts_.await_judged(*db_, by)) connect_anew(by);
   }
   db_->end_by(by);
+}
+
+bool Writer::may_write() const {
+  return options_.line == Line::batches ? hosts_.is_judged(*db_) : hosts_.takes_edits(*db_);
+}
+
+void Writer::connect_anew(SteadyInstant by) {
+  db_.reset();
+  db_ = hosts_.connect(options_.connection, by);
+  numbers_.leave_block();
+  days_.clear();
 }
 
 // True: the group is committed already, by a try whose fate was not known.

@@ -5,6 +5,9 @@
 // the shards they write. The writer of edits serves the API; it begins with the lock of `meta`, so
 // that edits of all nodes stand in one line, which gives every edit an instant of its own, and a
 // claim never waits for them.
+//
+// Neither writes to a server before a heartbeat has looked whether it was put back in time
+// (docs/design/journal.md): a batch is refused, an edit waits.
 #pragma once
 
 #include <condition_variable>
@@ -83,6 +86,8 @@ class Writer {
   Fate try_commit(Group& group, const Uuid& mark, Effects& effects);
   void answer_overdue(Group& group, bool asked) const;
   void connect(SteadyInstant by);
+  void connect_anew(SteadyInstant by);
+  bool may_write() const;
   bool begin(const Uuid& mark);
   void perform_all(Group& group, Effects& effects, RunLog& log);
   std::exception_ptr perform(Work& work, Transaction& transaction, bool alone);

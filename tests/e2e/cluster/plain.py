@@ -5,7 +5,6 @@ it, for figures: nothing is cut or frozen here.
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 
@@ -16,13 +15,8 @@ from cluster.databases import USER, postgresql_programs
 from cluster.namespaces import NAME
 from cluster.nodes import new_secrets
 from faults import need_program, need_root
+from ports import ReservedPort
 from processes import Receiver, Server, clean_environment, wait_until
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class OnePostgres:
@@ -31,7 +25,8 @@ class OnePostgres:
     def __init__(self, folder=f"/var/lib/{NAME}-one"):
         need_root()
         self.folder = pathlib.Path(folder)
-        self.port = free_port()
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         shutil.chown(self.folder, USER, USER)
@@ -48,7 +43,8 @@ class OnePostgres:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
             env=clean_environment())
         self.psql = programs / "psql"
-        wait_until(lambda: self.query("SELECT 1") == ["1"], 30, step=0.1, what="PostgreSQL")
+        wait_until(lambda: self.query("SELECT 1") == ["1"], 30, step=0.1,
+                   what=lambda: "PostgreSQL\n" + (self.folder / "log").read_text()[-2000:])
         self.query("CREATE ROLE cronally LOGIN")
         self.fresh()
 
@@ -96,6 +92,7 @@ class OnePostgres:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.reserved.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
