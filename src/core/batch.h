@@ -37,7 +37,8 @@ inline constexpr std::int32_t unknown_attempts_max = 50;
 // outcome  done      inserted (or found with this very id); `run` is its number
 //          present   another run holds (job, due): accounted for already
 //          early     due > store clock + lead_max: not written
-//          stale     the job's revision is no longer `revision`, or it is paused or deleted
+//          stale     the job's revision is no longer `revision`, or it is deleted, or paused and
+//                    `due` is after that
 struct Claim {
   JobNo job;
   ShardNo shard;
@@ -104,6 +105,8 @@ class EarlyClaims {
 //                                                  changed/deleted: ended cancelled(reason);
 //                                                  paused: left (held); resumed: left
 //   attempted                                      deleted: ended cancelled; else left
+// What revisions before it owed, nobody claimed, and will not run, is in `skips`: they are written
+// but for what a run, or a span of that revision, accounts for already.
 // Sets job.planned_revision = revision: from here the shard's cursor accounts for it.
 // outcome done; stale when the job has a still newer revision (its own replan follows).
 struct Replan {
@@ -115,6 +118,7 @@ struct Replan {
   Change change = Change::changed;
   std::vector<Instant> owed;  // in (changed_at, cursor], sorted
   std::vector<RunNo> in_flight;
+  std::vector<Skip> skips{};
 };
 
 // A requested run becomes claimed by this fence. done, or gone (it is no longer requested).

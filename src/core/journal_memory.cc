@@ -54,6 +54,11 @@ std::vector<const RememberedRun*> JournalRest::take(const JournalReplay& replaye
     if (!fresh && std::exchange(found->second, stand) == stand) continue;
     rest.push_back(&known);
   }
+  // Of two for one occurrence the store takes the first. A claim that was never made is not to keep
+  // the place of a run that was tried.
+  std::ranges::stable_partition(rest, [](const RememberedRun* known) {
+    return known->run.state != RunState::claimed || known->run.attempt > 1;
+  });
   return rest;
 }
 

@@ -60,8 +60,8 @@ class JournalMemory {
 // One for each time that a store has forgotten.
 class JournalRest {
  public:
-  // What is in the journal and was not taken yet, as it stands now, and what has moved on since.
-  // Valid as long as `replayed`.
+  // What is in the journal and was not taken yet, as it stands now, and what has moved on since:
+  // first what was tried, then what is only claimed. Valid as long as `replayed`.
   std::vector<const RememberedRun*> take(const JournalReplay& replayed);
 
  private:

@@ -421,6 +421,15 @@ TEST(JournalRest, IsWhatIsNewAndWhatMovedOn) {
   EXPECT_EQ(moved[1]->run.id, run_id(3));
 }
 
+TEST(JournalRest, PutsWhatWasTriedBeforeAClaimThatMayNeverHaveBeenMade) {
+  JournalReplay journal = replay(journal_block({claimed(1), claimed(2), ended(3)}));
+  JournalRest rest;
+  const auto taken = rest.take(journal);
+  ASSERT_THAT(taken, SizeIs(3));
+  EXPECT_EQ(taken[0]->run.id, run_id(3));
+  EXPECT_EQ(taken[1]->run.id, run_id(1));
+}
+
 TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {
   RememberedRun open{.node = node, .job = job, .run = claimed(1).run};
   open.run.attempt = 3;

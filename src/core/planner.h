@@ -38,6 +38,7 @@
 #include "core/batch.h"
 #include "core/job.h"
 #include "core/lease.h"
+#include "core/policy.h"
 #include "core/run.h"
 #include "cron/schedule.h"
 
@@ -63,6 +64,7 @@ struct PlannedJob {
   CatchUp catch_up;
   DestinationNo destination = 0;
   JobId id{};  // for who writes down what the planner does; the planner knows numbers
+  std::vector<OwedBefore> owed_before{};  // by revisions that were replaced; none if planned
 };
 
 struct PlannerOptions {

@@ -38,6 +38,8 @@ JobEntry& Planner::State::put_job(const PlannedJob& planned) {
   job.paused = planned.paused;
   job.deleted = planned.deleted;
   job.orphaned = false;
+  before.erase(job.no);
+  if (!planned.owed_before.empty()) before[job.no] = planned.owed_before;
   return job;
 }
 
@@ -167,6 +169,31 @@ std::vector<Instant> Planner::State::replan_dues(const JobEntry& job, Instant cu
   return dues_owed;
 }
 
+// What revisions before the newest one owed, and no owner planned. It is claimed although the job
+// is paused by now: the claim is held.
+std::vector<Instant> Planner::State::dues_before(const JobEntry& job, std::vector<Skip>& skips) {
+  std::vector<Instant> dues_owed;
+  const auto found = before.find(job.no);
+  if (found == before.end()) return dues_owed;
+  for (const OwedBefore& owed : found->second) {
+    const Missed missed = owed_before(owed, policies[job.policy].catch_up, now.wall);
+    dues_owed.insert(dues_owed.end(), missed.claims.begin(), missed.claims.end());
+    for (const auto& span : missed.skips) {
+      skips.push_back({job.no, ShardNo{job.shard}, owed.revision, span.from, span.to, span.reason});
+    }
+  }
+  return dues_owed;
+}
+
+// A claim of what has a run would find it. In the journal it would stand beside that run, and be
+// put back for it into a store that has forgotten both.
+bool Planner::State::has_run(const JobEntry& job, Instant due) {
+  for (const TrackedRun* tracked = job.runs; tracked; tracked = tracked->job_next) {
+    if (tracked->run.kind == RunKind::scheduled && tracked->run.due == due) return true;
+  }
+  return false;
+}
+
 void Planner::State::add_replan(JobEntry& job, std::vector<Item>& items) {
   Replan replan{.job = job.no,
                 .shard = ShardNo{job.shard},
@@ -180,10 +207,15 @@ void Planner::State::add_replan(JobEntry& job, std::vector<Item>& items) {
   if (!job.paused && !job.deleted) {
     replan.owed = replan_dues(job, shards[job.shard].cursor, skips);
   }
+  const std::vector<Instant> held = dues_before(job, replan.skips);
   job.replanning = true;
   const std::vector<Instant> owed = replan.owed;
   items.push_back(std::move(replan));
-  for (const Instant due : owed) add_claim(job, due, items);
+  for (const auto& dues : {held, owed}) {
+    for (const Instant due : dues) {
+      if (!has_run(job, due)) add_claim(job, due, items);
+    }
+  }
   std::ranges::move(skips, std::back_inserter(items));
 }
 
@@ -191,6 +223,12 @@ void Planner::State::finish_replan(const Replan& replan, ItemStatus status) {
   JobEntry* job = find_job(replan.job);
   if (!job) return;
   job->replanning = false;
+  if (const auto found = before.find(job->no);
+      status == ItemStatus::done && found != before.end()) {
+    std::erase_if(found->second,
+                  [&](const OwedBefore& owed) { return owed.revision < replan.revision; });
+    if (found->second.empty()) before.erase(found);
+  }
   if (status != ItemStatus::done || job->revision != replan.revision) return;  // a newer follows
   if (reading) changed_in_read.insert(job->no);
   job->dirty = false;

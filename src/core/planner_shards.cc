@@ -130,6 +130,7 @@ void Planner::State::forget_plans(const ShardSet& which) {
     job.next_due = never;
     job.dirty = job.collected = job.replanning = job.read_after = job.hidden = false;
     job.orphaned = true;
+    before.erase(no);
   }
   std::erase_if(jobs, [](const auto& entry) {
     return entry.second.orphaned && entry.second.runs == nullptr;

@@ -205,8 +205,10 @@ struct Planner::State {
   void change_job(const PlannedJob& planned);
   void drop_unsent(JobEntry& job);
   std::vector<Instant> replan_dues(const JobEntry& job, Instant cursor, std::vector<Item>& skips);
+  std::vector<Instant> dues_before(const JobEntry& job, std::vector<Skip>& skips);
   bool replan();
   bool replan_set(ChangeSet& set, bool held, std::vector<Item>& items);
+  static bool has_run(const JobEntry& job, Instant due);
   void add_replan(JobEntry& job, std::vector<Item>& items);
   void finish_replan(const Replan& replan, ItemStatus status);
   bool settle_recompiled();
@@ -303,6 +305,7 @@ struct Planner::State {
   Instant recompiled_at;          // next_due is not known until the plan lane is free
 
   std::deque<ChangeSet> changes;
+  std::unordered_map<JobNo, std::vector<OwedBefore>> before;  // of jobs that are not replanned
   std::vector<OpenRun> deferred;  // asked for by hand, of jobs whose replan is not committed
 
   std::unordered_map<RunNo, TrackedRun> runs;

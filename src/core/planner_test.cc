@@ -104,6 +104,18 @@ std::vector<T> of(const std::vector<Item>& items) {
   return found;
 }
 
+std::vector<Instant> dues_of(const std::vector<Send>& sends) {
+  std::vector<Instant> dues;
+  for (const auto& send : sends) dues.push_back(send.run.due);
+  return dues;
+}
+
+std::vector<Instant> dues_of(const std::vector<Claim>& claims) {
+  std::vector<Instant> dues;
+  for (const auto& claim : claims) dues.push_back(claim.due);
+  return dues;
+}
+
 TEST(Planner, ClaimsALeadAheadAndSendsAtTheInstant) {
   Machine machine;
   machine.acquire({every(10s)});
@@ -148,6 +160,14 @@ TEST(Planner, LetsOutcomesThatAreCloseShareACommit) {
   EXPECT_EQ(of<Outcome>(machine.run_until(start + 10s + 10ms)).size(), 2U);
 }
 
+std::vector<Item> commit_all(Machine& machine) {
+  std::vector<Item> items;
+  for (auto batch = machine.commit(); !batch.empty(); batch = machine.commit()) {
+    std::ranges::move(batch, std::back_inserter(items));
+  }
+  return items;
+}
+
 // ---- new jobs -----------------------------------------------------------------------------------
 
 // Where nothing was due the cursor stands still, and is behind the instants that a new job owes.
@@ -163,10 +183,7 @@ std::vector<Item> told_of_a_job_due_at(Instant due, Instant told_at) {
   job.last_change = Replan::Change::created;
   job.catch_up.mode = CatchUpMode::skip;
   machine.step(ChangesRead{{job}, {}, {{shard_no, 1}}});
-  std::vector<Item> items;
-  for (auto batch = machine.commit(); !batch.empty(); batch = machine.commit()) {
-    std::ranges::move(batch, std::back_inserter(items));
-  }
+  const auto items = commit_all(machine);
   EXPECT_EQ(machine.take<Send>().size(), of<Claim>(items).size()) << "at once";
   return items;
 }
@@ -181,6 +198,75 @@ TEST(Planner, RunsWhatANewJobOwesThoughItHeardOfItALittleLate) {
   const auto items = told_of_a_job_due_at(start + 30s, start + 31'100ms);
   EXPECT_TRUE(of<Claim>(items).empty());
   EXPECT_EQ(of<Skip>(items).size(), 1U) << "that is missed";
+}
+
+// ---- edits that nobody had seen ---------------------------------------------------------------
+
+// Created at 3 s, due at 10 s and 20 s, edited at 25 s; found at 30 s by the first who owns it.
+PlannedJob edited(Replan::Change change, Reason withdrawn) {
+  PlannedJob job = every(10s);
+  job.revision = 2;
+  job.changed_at = start + 25s;
+  job.planned = false;
+  job.paused = change == Replan::Change::paused;
+  job.deleted = change == Replan::Change::deleted;
+  job.last_change = change;
+  job.catch_up.mode = CatchUpMode::all;
+  job.owed_before = {{1, job.schedule, start + 3s, start + 25s, withdrawn}};
+  return job;
+}
+
+std::vector<Item> found_at_30s(Machine& machine, const PlannedJob& job) {
+  machine.run_until(start + 30s);
+  machine.acquire({job});
+  return commit_all(machine);
+}
+
+TEST(Planner, HoldsWhatAPausedJobOwedBeforeAnybodySawIt) {
+  Machine machine;
+  const auto items = found_at_30s(machine, edited(Replan::Change::paused, Reason::none));
+  EXPECT_EQ(dues_of(of<Claim>(items)), (std::vector{start + 10s, start + 20s}));
+  EXPECT_EQ(of<Claim>(items).at(0).revision, 2);
+  EXPECT_TRUE(machine.take<Send>().empty());
+  EXPECT_TRUE(of<Replan>(items).at(0).skips.empty());
+}
+
+TEST(Planner, ClaimsNothingAnewThatHasARunInFlight) {
+  Machine machine;
+  PlannedJob job = every(10s);
+  machine.acquire({job});
+  machine.run_until(start + 10s);
+  EXPECT_EQ(dues_of(machine.take<Send>()), std::vector{start + 10s});
+  job = edited(Replan::Change::paused, Reason::none);
+  job.changed_at = job.owed_before[0].until = start + 15s;
+  job.change = 1;
+  machine.wall = start + 15s;
+  machine.step(ChangesRead{{job}, {}, {{shard_no, 1}}});
+  const auto items = commit_all(machine);
+  EXPECT_EQ(of<Replan>(items).at(0).in_flight.size(), 1U);
+  EXPECT_TRUE(of<Claim>(items).empty());
+}
+
+TEST(Planner, SendsItLateWhereTheJobWasResumedSince) {
+  Machine machine;
+  found_at_30s(machine, edited(Replan::Change::resumed, Reason::none));
+  EXPECT_EQ(dues_of(machine.take<Send>()), (std::vector{start + 10s, start + 20s, start + 30s}));
+}
+
+TEST(Planner, SkipsWhatAChangeWithdrewBeforeAnybodySawIt) {
+  for (const auto& [change, reason] : {std::pair{Replan::Change::changed, Reason::changed},
+                                       std::pair{Replan::Change::deleted, Reason::deleted}}) {
+    Machine machine;
+    const auto items = found_at_30s(machine, edited(change, reason));
+    const auto skips = of<Replan>(items).at(0).skips;
+    ASSERT_EQ(skips.size(), 1U);
+    EXPECT_EQ(skips[0].revision, 1);
+    EXPECT_EQ(skips[0].from, start + 3s);
+    EXPECT_EQ(skips[0].to, start + 25s);
+    EXPECT_EQ(skips[0].reason, reason);
+    const bool deleted = change == Replan::Change::deleted;
+    EXPECT_EQ(of<Claim>(items).size(), deleted ? 0U : 1U) << "what it owes itself";
+  }
 }
 
 // ---- a stop -------------------------------------------------------------------------------------
@@ -229,12 +315,6 @@ PlannedJob every_from(Instant anchor) {
   PlannedJob job = every(10s);
   job.schedule = cron::Interval{10s, anchor};
   return job;
-}
-
-std::vector<Instant> dues_of(const std::vector<Send>& sends) {
-  std::vector<Instant> dues;
-  for (const auto& send : sends) dues.push_back(send.run.due);
-  return dues;
 }
 
 TEST(PlannerNewRules, TheNextOccurrencesAreTheNewOnes) {

@@ -104,6 +104,18 @@ Missed catch_up_missed(const cron::Schedule& schedule, const CatchUp& policy, co
   return missed;
 }
 
+Missed owed_before(const OwedBefore& owed, const CatchUp& policy, Instant now) {
+  if (owed.withdrawn == Reason::none) {
+    // The edit's instant is the store's, whose clock may be a little ahead.
+    return catch_up_missed(
+        owed.schedule, policy,
+        {.from = owed.from, .until = owed.until, .now = std::max(now, owed.until)});
+  }
+  Missed missed;
+  add_skip(missed, owed.schedule, {owed.from, owed.until, owed.withdrawn});
+  return missed;
+}
+
 std::optional<Instant> begin_deadline(const OpenRun& run, bool replaces_unknown,
                                       const CatchUp& policy) {
   if (run.failures > 0 && !replaces_unknown) return std::nullopt;

@@ -77,6 +77,24 @@ struct Past {
 // next() and prev(), however long the outage.
 Missed catch_up_missed(const cron::Schedule& schedule, const CatchUp& policy, const Past& past);
 
+// What a definition owed in (from, until] and no owner planned, for it was replaced before: nobody
+// had its shard, or its owner was behind.
+struct OwedBefore {
+  Revision revision = 0;  // the one that owed it
+  cron::Schedule schedule;
+  Instant from;
+  Instant until;  // the commit of the edit that replaced it
+  Reason withdrawn =
+      Reason::none;  // by a later edit (changed, deleted); none: only paused, resumed
+};
+
+// An occurrence that was due before an edit comes to the same, claimed by then or not: a change or
+// a delete cancels it, a pause holds it. So what was withdrawn is skipped with that reason, and the
+// rest is missed: `policy` decides over it.
+//   created 10:00:00, every minute; paused 10:01:30, before any owner saw it: {10:01:00} is claimed
+//   the same with a change of the schedule at 10:01:30: (10:00:00, 10:01:30] is skipped(changed)
+Missed owed_before(const OwedBefore& owed, const CatchUp& policy, Instant now);
+
 // ---- Lateness ---------------------------------------------------------------------------------
 
 // The last instant at which the run's request may begin. Bounded are a first request and one that

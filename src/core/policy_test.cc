@@ -209,6 +209,37 @@ TEST(CatchUp, IsDecidedByTheTimeAtWhichItIsDecided) {
   EXPECT_EQ(until_30s(CatchUpMode::latest, 40s).claims, std::vector{start + 30s});
 }
 
+// ---- What a definition owed that was replaced before anybody planned it ----
+
+OwedBefore owed_until(Duration until, Reason withdrawn = Reason::none) {
+  return {1, tens, start, start + until, withdrawn};
+}
+
+TEST(OwedBefore, GoesByTheCatchUpPolicyWhereItWasOnlyPaused) {
+  const CatchUp all{.mode = CatchUpMode::all};
+  EXPECT_EQ(owed_before(owed_until(25s), all, start + 40s),
+            (Missed{{start + 10s, start + 20s}, {}}));
+  EXPECT_EQ(owed_before(owed_until(25s), {.mode = CatchUpMode::latest}, start + 40s),
+            (Missed{{start + 20s}, {{start, start + 20s - us, Reason::catch_up_latest}}}));
+  EXPECT_EQ(owed_before(owed_until(25s), {.mode = CatchUpMode::skip}, start + 40s),
+            (Missed{{}, {{start, start + 25s, Reason::catch_up_skip}}}));
+}
+
+TEST(OwedBefore, IsSkippedWhereAChangeWithdrewIt) {
+  for (const Reason reason : {Reason::changed, Reason::deleted}) {
+    for (const auto mode : {CatchUpMode::latest, CatchUpMode::all, CatchUpMode::skip}) {
+      EXPECT_EQ(owed_before(owed_until(25s, reason), {.mode = mode}, start + 25s),
+                (Missed{{}, {{start, start + 25s, reason}}}));
+      EXPECT_EQ(owed_before(owed_until(9s, reason), {.mode = mode}, start + 25s), Missed{});
+    }
+  }
+}
+
+TEST(OwedBefore, MayReachALittleBeyondThisNodesClock) {
+  EXPECT_EQ(owed_before(owed_until(20s), {.mode = CatchUpMode::all}, start + 19'990ms),
+            (Missed{{start + 10s, start + 20s}, {}}));
+}
+
 TEST(CatchUp, CostsTheSameAfterAYear) {
   const Missed found = missed(CatchUpMode::all, 0s, 365 * 24h, 400 * 24h, 3);
   EXPECT_EQ(found.claims.size(), 3U);

@@ -32,8 +32,9 @@ enum class Reason : std::uint8_t {
   expired,           // failed/unknown: could not begin within due + catch_up.window
   fate_unknown,      // unknown: at most once, and whether the request arrived is not known
   unknown_attempts,  // unknown: 50 attempts of unknown fate
-  changed,           // cancelled: the job was changed before the run began
-  deleted,           // cancelled: the job was deleted
+  changed,           // cancelled: the job was changed before the run began; skipped: before any
+                     // owner could claim it
+  deleted,           // cancelled, skipped: as changed, and the job was deleted
   drained,           // cancelled: begun and not sent at a stop; older ledgers only
   catch_up_latest,   // skipped: a later missed occurrence stands for it
   catch_up_skip,     // skipped: catch_up.mode is skip

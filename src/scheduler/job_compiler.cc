@@ -4,11 +4,20 @@
 
 namespace cronally::scheduler {
 
-Result<cron::Schedule> JobCompiler::schedule(const store::JobPlan& plan) const {
+template <class Plan>
+Result<cron::Schedule> JobCompiler::read(const Plan& plan) const {
   auto zone = zones_.load(plan.zone);
   if (!zone) return fail(zone.error());
   return cron::parse_schedule(
       plan.schedule, {.zone = *zone, .dst = plan.dst, .name = plan.name, .anchor = plan.anchor});
+}
+
+Result<cron::Schedule> JobCompiler::schedule(const store::JobPlan& plan) const {
+  return read(plan);
+}
+
+Result<cron::Schedule> JobCompiler::schedule(const store::OwedBefore& owed) const {
+  return read(owed);
 }
 
 core::PlannedJob JobCompiler::compile(const store::JobPlan& plan) {
@@ -27,6 +36,13 @@ core::PlannedJob JobCompiler::compile(const store::JobPlan& plan) {
                        .catch_up = plan.catch_up,
                        .destination = destination(plan.destination),
                        .id = plan.id};
+  for (const auto& owed : plan.owed_before) {
+    // What cannot be read here is not run; who looks finds it in the log of the newest revision.
+    if (auto compiled = schedule(owed)) {
+      job.owed_before.push_back(
+          {owed.revision, std::move(*compiled), owed.from, owed.until, owed.withdrawn});
+    }
+  }
   if (plan.deleted) return job;
   if (auto compiled = schedule(plan)) {
     job.schedule = std::move(*compiled);

@@ -24,6 +24,7 @@ class JobCompiler {
   // A schedule was checked when the job was written, so a failure here means that this host lacks
   // its zone or that the row was damaged. Codes: those of parse_schedule, "invalid_zone".
   Result<cron::Schedule> schedule(const store::JobPlan& plan) const;
+  Result<cron::Schedule> schedule(const store::OwedBefore& owed) const;
 
   // As schedule(), but a schedule that does not compile becomes Never and one error in the log,
   // so that one job's trouble stops no other.
@@ -36,6 +37,8 @@ class JobCompiler {
   std::uint64_t zones_replaced() const { return zones_.replaced(); }
 
  private:
+  template <class Plan>
+  Result<cron::Schedule> read(const Plan& plan) const;
   core::DestinationNo destination(const std::string& stored);
 
   runtime::ZoneLoader& zones_;

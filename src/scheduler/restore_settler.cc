@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t items_per_batch = 8'192;
 
+// Where this host lacks the zone the span is written and stays uncounted.
+bool owes_nothing(const Result<cron::Schedule>& schedule, Instant from, Instant until) {
+  if (!schedule) return false;
+  const auto due = cron::next(*schedule, from);
+  return !due || *due > until;
+}
+
 }  // namespace
 
 Settled RestoreSettler::settle(NodeId node, const std::vector<core::End>& open, Instant until) {
@@ -37,17 +44,24 @@ void RestoreSettler::settle_job(const store::JobPlan& job, Instant cursor, Insta
                      .shard = job.shard,
                      .revision = job.revision,
                      .changed_at = job.changed_at,
-                     .change = job.last_change});
+                     .change = job.last_change,
+                     .skips = skips_before(job)});
   }
   if (job.paused || job.deleted) return;
   const auto from = job.planned ? std::max(cursor, job.changed_at) : job.changed_at;
-  if (from >= until) return;
-  // Where this host lacks the zone the span is written and stays uncounted.
-  if (const auto schedule = compiler_.schedule(job)) {
-    const auto due = cron::next(*schedule, from);
-    if (!due || *due > until) return;
-  }
+  if (from >= until || owes_nothing(compiler_.schedule(job), from, until)) return;
   add(core::Skip{job.no, job.shard, job.revision, from, until, core::Reason::restored});
+}
+
+std::vector<core::Skip> RestoreSettler::skips_before(const store::JobPlan& job) const {
+  std::vector<core::Skip> skips;
+  for (const auto& owed : job.owed_before) {
+    if (owes_nothing(compiler_.schedule(owed), owed.from, owed.until)) continue;
+    const auto reason =
+        owed.withdrawn == core::Reason::none ? core::Reason::restored : owed.withdrawn;
+    skips.push_back({job.no, job.shard, owed.revision, owed.from, owed.until, reason});
+  }
+  return skips;
 }
 
 void RestoreSettler::add(core::Item item) {
@@ -68,6 +82,9 @@ void RestoreSettler::commit() {
   for (std::size_t i = 0; i < batch_.items.size(); ++i) {
     if (committed->outcomes[i].status != core::ItemStatus::done) continue;
     settled_.spans += std::holds_alternative<core::Skip>(batch_.items[i]);
+    if (const auto* replan = std::get_if<core::Replan>(&batch_.items[i])) {
+      settled_.spans += std::ssize(replan->skips);
+    }
     settled_.runs += std::holds_alternative<core::End>(batch_.items[i]);
   }
   batch_.items.clear();

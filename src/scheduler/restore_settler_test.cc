@@ -158,6 +158,26 @@ TEST_F(RestoreSettling, PausedAndDeletedJobsOweNothing) {
   EXPECT_EQ(database->spine().acquire(NodeId{}).jobs.size(), 1U) << "the deleted one is planned";
 }
 
+TEST_F(RestoreSettling, WhatWasOwedBeforeAnEditThatWasNotPlannedIsSkippedToo) {
+  const auto paused = create("paused", "@every 1s");
+  const auto gone = create("gone", "@every 1s");
+  clock->advance(5s);
+  const auto pause_at = pause(paused).updated_at;
+  const auto gone_at = database->jobs().delete_job(account, gone.id, std::nullopt)->updated_at;
+  clock->advance(1min);
+  EXPECT_EQ(settle(start + 1min).spans, 2);
+  std::map<JobId, core::SkippedSpan> spans;
+  for (const auto& span : database->ledger().list_skipped(account, std::nullopt, 100)) {
+    EXPECT_EQ(span.revision, 1);
+    spans[span.job] = span;
+  }
+  EXPECT_EQ(spans[paused.id].from, paused.updated_at);
+  EXPECT_EQ(spans[paused.id].to, pause_at);
+  EXPECT_EQ(spans[paused.id].reason, core::Reason::restored);
+  EXPECT_EQ(spans[gone.id].to, gone_at);
+  EXPECT_EQ(spans[gone.id].reason, core::Reason::deleted);
+}
+
 TEST_F(RestoreSettling, EveryOpenRunEndsUnknownAlsoOneThatAPauseHolds) {
   auto job = create("report", "@every 1s");
   plan(job);

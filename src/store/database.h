@@ -38,6 +38,19 @@ namespace cronally::store {
 
 // ---- Spine: what the scheduler needs ----------------------------------------------------------
 
+// core::OwedBefore, before it is compiled.
+struct OwedBefore {
+  Revision revision = 0;
+  std::string name;
+  std::string schedule;
+  std::string zone;
+  cron::Dst dst = cron::Dst::run;
+  Instant anchor;
+  Instant from;
+  Instant until;
+  core::Reason withdrawn = core::Reason::none;
+};
+
 // A job as the scheduler compiles it; texts, because compiling needs zones.
 struct JobPlan {
   JobNo no;
@@ -58,7 +71,8 @@ struct JobPlan {
   core::DeliveryMode delivery = core::DeliveryMode::at_least_once;
   core::Retry retry;
   core::CatchUp catch_up;
-  std::string destination;  // core::destination_of(target)
+  std::string destination;                // core::destination_of(target)
+  std::vector<OwedBefore> owed_before{};  // oldest first; empty where `planned`
 };
 
 // What the machine starts some shards from.

@@ -1,5 +1,6 @@
 #include "store/job_edit.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <utility>
@@ -53,6 +54,32 @@ core::Job next_revision(core::Job job, core::JobDefinition definition, Instant s
   job.definition = std::move(definition);
   ++job.revision;
   return job;
+}
+
+std::vector<OwedBefore> owed_before(const std::vector<StoredRevision>& revisions, bool deleted) {
+  std::vector<OwedBefore> owed;
+  // Backwards: one change withdraws what all revisions before it owed.
+  auto withdrawn = deleted ? core::Reason::deleted : core::Reason::none;
+  for (std::size_t i = revisions.size(); i-- > 1;) {
+    const auto& next = revisions[i];
+    const auto& one = revisions[i - 1];
+    const auto& definition = one.definition;
+    if (change_between(definition, next.definition) == Change::changed) {
+      withdrawn = core::Reason::changed;
+    }
+    if (definition.paused || !next.owed_from || *next.owed_from >= next.changed_at) continue;
+    owed.push_back({.revision = one.revision,
+                    .name = definition.name,
+                    .schedule = definition.schedule,
+                    .zone = definition.zone,
+                    .dst = definition.dst,
+                    .anchor = one.anchor,
+                    .from = *next.owed_from,
+                    .until = next.changed_at,
+                    .withdrawn = withdrawn});
+  }
+  std::ranges::reverse(owed);
+  return owed;
 }
 
 std::optional<std::string> v1_name_after(const core::Job& job, const JobDraft& draft) {

@@ -22,6 +22,20 @@ std::optional<core::Replan::Change> change_between(const core::JobDefinition& be
 // stays unless the schedule changed or the definition gives one.
 core::Job next_revision(core::Job job, core::JobDefinition definition, Instant stamp);
 
+// A revision as it is stored. `owed_from`: since when nobody had planned what the revision before
+// it owed, if that was before this one's commit.
+struct StoredRevision {
+  Revision revision = 0;
+  core::JobDefinition definition;
+  Instant anchor;
+  Instant changed_at;
+  std::optional<Instant> owed_from;
+};
+
+// What the replan of the newest revision has to account for besides it. `revisions`: from the one
+// that was planned last (or the first) to the newest, which `deleted` the job or not.
+std::vector<OwedBefore> owed_before(const std::vector<StoredRevision>& revisions, bool deleted);
+
 // What v1 calls the job once the draft is written (core::Job::v1_name).
 std::optional<std::string> v1_name_after(const core::Job& job, const JobDraft& draft);
 

@@ -87,6 +87,11 @@ std::string shown(const store::JobPlan& plan) {
       << (plan.retry.age_max ? plan.retry.age_max->count() : -1) << ' '
       << static_cast<int>(plan.catch_up.mode) << ' ' << plan.catch_up.window.count() << ' '
       << plan.catch_up.limit << ' ' << plan.destination;
+  for (const auto& owed : plan.owed_before) {
+    out << "\n    r" << owed.revision << ' ' << owed.schedule << ' ' << format_instant(owed.anchor)
+        << ' ' << format_instant(owed.from) << ' ' << format_instant(owed.until) << ' '
+        << text_of(owed.withdrawn);
+  }
   return out.str();
 }
 

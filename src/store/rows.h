@@ -7,6 +7,7 @@
 #include "core/job.h"
 #include "core/run.h"
 #include "store/database.h"
+#include "store/job_edit.h"
 #include "store/stored.h"
 
 namespace cronally::store {
@@ -40,6 +41,22 @@ JobPlan plan_row(const Row& row) {
                    .limit = static_cast<std::int32_t>(row.integer(22))};
   plan.destination = row.text(23);
   return plan;
+}
+
+// Whether such a row's job has OwedBefore, which revisions_unplanned tells.
+template <class Row>
+bool owes_before(const Row& row) {
+  return row.flag(24);
+}
+
+// revisions_unplanned; its first column is the job.
+template <class Row>
+StoredRevision revision_row(const Row& row) {
+  return {.revision = static_cast<Revision>(row.integer(1)),
+          .definition = definition_of(row.view(2)),
+          .anchor = row.instant(3),
+          .changed_at = row.instant(4),
+          .owed_from = row.maybe_instant(5)};
 }
 
 // open_runs_due, runs_requested

@@ -257,17 +257,9 @@ void write_first_schema(const std::filesystem::path& file, const core::JobDefini
       hex(id) +
       "', 1, 0, 'old', 1, 1, 1, 0, 0, 0, 0, 0, '@every "
       "1s', 'UTC', 0, 0, 0, 5, 1000000, 300000000, NULL, 0, 3600000000, 1000, 'http://old:80');");
-  db.use("revision_insert")
-      .bind(1)
-      .bind(1)
-      .bind(core::write_definition(definition))
-      .bind("@every 1s")
-      .bind("UTC")
-      .bind(0)
-      .bind(0)
-      .bind("old")
-      .bind(0)
-      .run();
+  db.execute("INSERT INTO job_revision VALUES (1, 1, CAST(x'" +
+             hex(core::write_definition(definition)) +
+             "' AS TEXT), '@every 1s', 'UTC', 0, 0, 'old', 0)");
   db.execute("PRAGMA user_version = 1");
 }
 

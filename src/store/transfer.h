@@ -27,7 +27,7 @@ enum class TransferTable : std::uint8_t {
               // last_change paused gone created_at changed_at schedule zone dst anchor delivery
               // attempts backoff_min backoff_max age_max catch_up catch_up_window catch_up_limit
               // destination v1_name
-  revisions,  // job_no revision definition schedule zone dst anchor name changed_at
+  revisions,  // job_no revision definition schedule zone dst anchor name changed_at owed_from
   shards,     // shard cursor fence change seen
   leases,     // fence node taken_at
   runs,       // run_no due id job_no shard revision kind key scheduled_at verdict reason fence

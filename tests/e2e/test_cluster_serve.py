@@ -1,6 +1,7 @@
 """`cronally serve --database`: one, two and three servers on a real PostgreSQL."""
 
 import collections
+import concurrent.futures
 import json
 import secrets
 import select
@@ -206,6 +207,53 @@ def test_an_edit_through_a_server_that_does_not_own_the_job_is_clean_and_quick(t
         receiver.wait_for(before + 1, path="/edited")
         assert time.monotonic() - begun < 1
         assert job["id"] == paused["id"]
+
+
+def test_what_was_owed_while_nobody_had_the_shards_is_held_by_a_pause_and_skipped_by_a_change(
+        tmp_path, postgres, receiver):
+    """A server that was killed keeps its leases for a time; the one started in its place takes edits
+    meanwhile, and plans nothing."""
+    name = postgres.create_database()
+    server = Server(tmp_path, "--database", postgres.address(name)).start()
+    try:
+        wait_until(lambda: shards(server) == 64, what="the shards")
+        server.kill()
+        server.start()
+        api = Client(server)
+        for job in ("held", "changed", "removed"):
+            api.add(job, receiver.url(f"/{job}"), "@every 1s", catch_up={"mode": "all"})
+        time.sleep(2.2)
+        assert shards(server) == 0
+        edits = {"held": ("POST", "/v2/jobs/held/pause", None),
+                 "changed": ("PATCH", "/v2/jobs/changed", {"schedule": "@every 1h"}),
+                 "removed": ("DELETE", "/v2/jobs/removed", None)}
+        with concurrent.futures.ThreadPoolExecutor(len(edits)) as threads:
+            for answer in threads.map(lambda edit: Client(server).send(*edit), edits.values()):
+                assert answer.status in (200, 204), answer
+        owed = {job: int(count) for job, count in postgres.sql(
+            "SELECT name, (changed_at - created_at / 1000 * 1000) / 1000000 FROM cronally.job", name)}
+        assert set(owed) == set(edits) and min(owed.values()) >= 2, owed
+        held = api.pages("/v2/runs", job="held")
+        assert len(held) == owed["held"] and {run["state"] for run in held} == {"claimed"}, held
+
+        def spans():
+            return postgres.sql("SELECT name, s.revision, reason, count FROM cronally.skipped_span s "
+                                "JOIN cronally.job USING (job_no) WHERE count > 0 ORDER BY name",
+                                name)
+        wait_until(lambda: len(spans()) == 2, 30, what="what is skipped, counted")
+        changed, deleted = 7, 8  # core::Reason
+        assert [tuple(span) for span in spans()] == [
+            ("changed", "1", str(changed), str(owed["changed"])),
+            ("removed", "1", str(deleted), str(owed["removed"]))]
+        assert not receiver.records()
+        api.expect(200, "POST", "/v2/jobs/held/resume")
+        receiver.wait_for(owed["held"], path="/held")
+        late = receiver.records(path="/held")[:owed["held"]]
+        assert {record["run"] for record in late} == {run["id"] for run in held}
+        assert not receiver.records(path="/changed") and not receiver.records(path="/removed")
+    finally:
+        if server.process.poll() is None:
+            server.kill()
 
 
 def test_one_of_them_tells_of_failures(tmp_path, database, receiver):

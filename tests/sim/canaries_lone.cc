@@ -111,6 +111,20 @@ class FastClock final : public Canary {
   Duration clock_error() const override { return std::chrono::milliseconds{5}; }
 };
 
+// Of a job that was edited before anybody saw it, plans the newest definition alone.
+class OwedBeforeForgotten final : public Canary {
+ public:
+  void on_event(core::Event& event, const Now&) override {
+    if (auto* changes = std::get_if<core::ChangesRead>(&event)) forget(changes->jobs);
+    if (auto* acquired = std::get_if<core::ShardsAcquired>(&event)) forget(acquired->jobs);
+  }
+
+ private:
+  static void forget(std::vector<core::PlannedJob>& jobs) {
+    for (core::PlannedJob& job : jobs) job.owed_before.clear();
+  }
+};
+
 // Passes over what was missed and writes nothing of it.
 class SkipsUnwritten final : public Canary {
  public:
@@ -178,6 +192,7 @@ std::vector<CanaryKind> lone_canaries() {
       {"a clock that is ahead", "P5", make_canary<FastClock>},
       {"cursor moved without claims", "P9", make_canary<CursorWithoutClaims>},
       {"skips not written", "P9", make_canary<SkipsUnwritten>},
+      {"forgotten what was owed before an edit", "P9", make_canary<OwedBeforeForgotten>},
       {"edit acknowledged before it is seen", "P10", make_canary<AckAhead>},
       {"edit inside the lead ignored", "P10", make_canary<EditIgnored>},
   };

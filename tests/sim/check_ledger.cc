@@ -93,10 +93,12 @@ void Checks::check_skipped(const JobRecord& record, const SkipRecord& skip) {
 
 void Checks::check_owed(const JobRecord& record, const DefinitionSpan& span) {
   const JobNo job = record.job.no;
-  const Instant accounted = span.replaced_at ? span.accounted_until
-                            : record.planned_revision == span.revision
-                                ? world_.store.shard(record.job.shard).cursor
-                                : Instant::min();
+  // What replaced it is planned together with what it still owed.
+  const Instant accounted =
+      span.replaced_at && record.planned_revision > span.revision ? *span.replaced_at
+      : span.replaced_at                                          ? span.accounted_until
+      : record.planned_revision == span.revision ? world_.store.shard(record.job.shard).cursor
+                                                 : Instant::min();
   if (!span.replaced_at && accounted < world_.wall() - 70s) {
     object("P9: the cursor of job " + std::to_string(job.value) + " stands still");
   }

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "store/job_edit.h"
+
 namespace cronally::sim {
 
 using core::Replan;
@@ -41,6 +43,19 @@ const RunRecord* ModelStore::find_record(const RunId& id) const {
 store::JobPlan ModelStore::plan_of(const JobRecord& record) const {
   store::JobPlan plan = plan_of(record, record.definitions.back());
   plan.last_change = record.last_change;
+  if (plan.planned) return plan;
+  std::vector<store::StoredRevision> revisions;
+  for (const DefinitionSpan& span : record.definitions) {
+    if (span.revision < record.planned_revision) continue;
+    std::optional<Instant> owed_from;
+    if (!revisions.empty()) {
+      const DefinitionSpan& before =
+          record.definitions[static_cast<std::size_t>(span.revision - 2)];
+      owed_from = std::max(before.from, before.accounted_until);
+    }
+    revisions.push_back({span.revision, span.definition, span.anchor, span.from, owed_from});
+  }
+  plan.owed_before = store::owed_before(revisions, record.deleted);
   return plan;
 }
 

@@ -189,7 +189,8 @@ class ModelStore final : public store::Spine, public store::Jobs {
   void end_run(RunRecord& run, core::Verdict verdict, core::Reason reason);
   bool counts(const core::Item& item, const core::Fences& fences);
   RunRecord* find_run(RunNo no);
-  JobRecord* live_revision(JobNo no, Revision revision);
+  JobRecord* live_revision(JobNo no, Revision revision, Instant until);
+  void skip_before(const core::Skip& skip);
 
   // model_store_leases.cc
   bool holds_all(const core::Heartbeat& said) const;

@@ -71,11 +71,13 @@ RunRecord* ModelStore::find_run(RunNo no) {
   return found == runs_.end() ? nullptr : &found->second;
 }
 
-JobRecord* ModelStore::live_revision(JobNo no, Revision revision) {
+// If it owes what is due until then: what was due before a pause may still be claimed.
+JobRecord* ModelStore::live_revision(JobNo no, Revision revision, Instant until) {
   const auto found = jobs_.find(no);
   if (found == jobs_.end()) return nullptr;
   JobRecord& record = found->second;
-  const bool live = !record.deleted && !record.job.definition.paused;
+  const bool owes = !record.job.definition.paused || until <= record.job.updated_at;
+  const bool live = !record.deleted && owes;
   return live && record.job.revision == revision ? &record : nullptr;
 }
 
@@ -92,7 +94,7 @@ ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
   if (const auto known = run_ids_.find(item.id); known != run_ids_.end()) {
     return {ItemStatus::done, known->second};
   }
-  if (!live_revision(item.job, item.revision)) return {ItemStatus::stale, {}};
+  if (!live_revision(item.job, item.revision, item.due)) return {ItemStatus::stale, {}};
   if (scheduled_.contains({item.job, item.due})) return {ItemStatus::present, {}};
   if (item.due > clock_().wall + core::lead_max) {
     early_.note(item);
@@ -119,7 +121,7 @@ ItemOutcome ModelStore::apply_item(const core::Claim& item, Fence fence) {
 }
 
 ItemOutcome ModelStore::apply_item(const core::Skip& item, Fence) {
-  if (!live_revision(item.job, item.revision)) return {ItemStatus::stale, {}};
+  if (!live_revision(item.job, item.revision, Instant::max())) return {ItemStatus::stale, {}};
   const bool present = std::ranges::any_of(spans_, [&](const SkipRecord& skip) {
     return skip.job == item.job && skip.from == item.from && skip.to == item.to;
   });
@@ -169,8 +171,32 @@ ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence fence) {
     open_.erase(no);
     runs_.erase(no);
   }
+  for (const core::Skip& skip : item.skips) skip_before(skip);
   record.planned_revision = item.revision;
   return {};
+}
+
+// Less what a run, or a span of the revision, accounts for.
+void ModelStore::skip_before(const core::Skip& skip) {
+  std::vector<std::pair<Instant, Instant>> known{{skip.to, skip.to}};
+  for (const auto& [occurrence, no] : scheduled_) {
+    const auto& [job, due] = occurrence;
+    if (job == skip.job) known.emplace_back(due - Duration{1}, due);
+  }
+  for (const SkipRecord& span : spans_) {
+    if (span.job == skip.job && span.revision == skip.revision) {
+      known.emplace_back(span.from, span.to);
+    }
+  }
+  std::ranges::sort(known);
+  Instant from = skip.from;
+  for (const auto& [since, until] : known) {
+    if (from < std::min(since, skip.to)) {
+      spans_.push_back(
+          {skip.job, skip.revision, from, std::min(since, skip.to), skip.reason, clock_().wall});
+    }
+    from = std::max(from, until);
+  }
 }
 
 // A run that was due by the time of the change, or tried, or asked for by hand.

@@ -146,14 +146,21 @@ void Node::set_wake() {
 }
 
 core::PlannedJob Node::compile(const store::JobPlan& plan) const {
-  const auto schedule = cron::parse_schedule(
-      plan.schedule,
-      {.zone = cctz::utc_time_zone(), .dst = plan.dst, .name = plan.name, .anchor = plan.anchor});
-  CHECK(schedule.has_value(), "the simulation writes schedules that parse");
+  const auto schedule_of = [](const auto& text) {
+    auto schedule = cron::parse_schedule(
+        text.schedule,
+        {.zone = cctz::utc_time_zone(), .dst = text.dst, .name = text.name, .anchor = text.anchor});
+    CHECK(schedule.has_value(), "the simulation writes schedules that parse");
+    return std::move(*schedule);
+  };
+  std::vector<core::OwedBefore> before;
+  for (const auto& owed : plan.owed_before) {
+    before.push_back({owed.revision, schedule_of(owed), owed.from, owed.until, owed.withdrawn});
+  }
   return {.no = plan.no,
           .shard = plan.shard,
           .revision = plan.revision,
-          .schedule = *schedule,
+          .schedule = schedule_of(plan),
           .changed_at = plan.changed_at,
           .change = plan.change,
           .planned = plan.planned,
@@ -164,7 +171,8 @@ core::PlannedJob Node::compile(const store::JobPlan& plan) const {
           .retry = plan.retry,
           .catch_up = plan.catch_up,
           .destination = plan.destination == "https://a.example:443" ? 0 : 1,
-          .id = plan.id};
+          .id = plan.id,
+          .owed_before = std::move(before)};
 }
 
 void Node::say(const std::string& line) const {

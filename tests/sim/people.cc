@@ -86,6 +86,20 @@ void People::create_job() {
       world_.store.create_jobs(account, {draft}, store::Existing::fail, std::nullopt);
   jobs_.push_back(id);
   note_edit(std::get<std::vector<core::Job>>(*created).front());
+  change_mind(id);
+}
+
+// Many a job is edited soon after it was made, and once more after that: nobody may own its shard
+// all that time.
+void People::change_mind(const JobId& id) {
+  auto& dice = world_.dice;
+  if (world_.scenario.kind == Kind::deaths || !dice.chance(0.5)) return;
+  world_.after(dice.between(Duration{0}, Duration{6s}), [this, id] {
+    const auto job = world_.store.find_job(account, id);
+    if (!job || !world_.troubled() || !world_.clock_settled() || world_.forgetting) return;
+    edit(*job);
+    change_mind(id);
+  });
 }
 
 // Every two to three seconds; half of the edits around the instant at which some job is due.
@@ -120,18 +134,22 @@ void People::edit() {
     create_job();
     return;
   }
+  edit(*job);
+}
+
+void People::edit(const core::Job& job) {
   const auto die = world_.dice.between(0, 99);
   if (die < 35) {
-    change(*job);
+    change(job);
   } else if (die < 65) {
-    toggle_pause(*job);
+    toggle_pause(job);
   } else if (die < 85) {
-    request_run(*job);
+    request_run(job);
   } else if (die < 93 && jobs_.size() < 22) {
     create_job();
   } else {
-    note_edit(*world_.store.delete_job(account, job->id, std::nullopt));
-    std::erase(jobs_, job->id);
+    note_edit(*world_.store.delete_job(account, job.id, std::nullopt));
+    std::erase(jobs_, job.id);
   }
 }
 

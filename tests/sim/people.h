@@ -31,6 +31,8 @@ class People {
   void toggle_pause(const core::Job& job);
   void request_run(const core::Job& job);
   void create_job();
+  void change_mind(const JobId& id);
+  void edit(const core::Job& job);
   void note_edit(const core::Job& job);
   void tell_nodes(Duration delay);
   core::JobDefinition draw_definition();

@@ -25,6 +25,7 @@ struct ItemText {
                        " change " + number(static_cast<int>(item.change)) + " at " +
                        us(item.changed_at, base) + " leaves";
     for (const RunNo run : item.in_flight) text += " " + number(run.value);
+    for (const core::Skip& skip : item.skips) text += ", " + (*this)(skip);
     return text;
   }
   std::string operator()(const core::Accept& item) const {

@@ -84,8 +84,19 @@ class Replans {
       const JobNo job{row.integer(0)};
       const auto& placed = by_job.at(job);
       outcomes_[placed.place].status = ItemStatus::done;
+      skip_before(*placed.item);
       fresh_[job] = {
           .replan = placed.item, .live = !row.flag(1) && !row.flag(2), .deleted = row.flag(2)};
+    }
+  }
+
+  void skip_before(const core::Replan& replan) {
+    for (const auto& skip : replan.skips) {
+      skip_jobs_.add(skip.job);
+      skip_revisions_.add(skip.revision);
+      skip_froms_.add(skip.from);
+      skip_tos_.add(skip.to);
+      skip_reasons_.add(skip.reason);
     }
   }
 
@@ -185,6 +196,12 @@ class Replans {
                      transaction.run_changed(shards.at(run), run);
                    }
                  });
+    if (skip_jobs_.size() > 0) {
+      Params params;
+      params.add(skip_jobs_).add(skip_revisions_).add(skip_froms_).add(skip_tos_);
+      params.add(skip_reasons_);
+      writes.add("skips_before_insert", std::move(params));
+    }
     if (unused_.size() > 0) writes.add("secrets_delete", std::move(Params().add(unused_)));
   }
 
@@ -196,6 +213,7 @@ class Replans {
   std::unordered_map<JobNo, std::unordered_set<SecretId>> secrets_;
   Numbers rebound_, rebound_dues_, rebound_to_;
   Numbers deleted_, deleted_dues_;
+  Numbers skip_jobs_, skip_revisions_, skip_froms_, skip_tos_, skip_reasons_;
   EndRows ends_;
   std::unordered_map<RunNo, ShardNo> shards_;  // of ends_
   Uuids unused_;

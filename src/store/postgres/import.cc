@@ -49,7 +49,7 @@ constexpr std::array shapes{
     Shape{TransferTable::tokens, "move_in_tokens", "nunttfn"},
     Shape{TransferTable::secrets, "move_in_secrets", "unt"},
     Shape{TransferTable::jobs, "move_in_jobs", "nunstjiinsfnnnttsnsinnnsnitt"},
-    Shape{TransferTable::revisions, "move_in_revisions", "nitttsntn"},
+    Shape{TransferTable::revisions, "move_in_revisions", "nitttsntnn"},
     Shape{TransferTable::leases, "move_in_leases", "nun"},
     Shape{TransferTable::runs, "move_in_runs", "rnunsistnssnin"},
     Shape{TransferTable::open_runs, "move_in_open_runs", "rnunsisnsniniin"},

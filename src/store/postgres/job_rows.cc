@@ -85,8 +85,8 @@ std::size_t JobRows::keep(core::Job job, bool v1_name_changed) {
 std::vector<core::Job> JobRows::write() {
   number_changes();
   insert_made();
+  insert_revisions_and_secrets();  // before the jobs: it looks at how they stood
   update_revised();
-  insert_revisions_and_secrets();
   std::vector<core::Job> jobs;
   jobs.reserve(entries_.size());
   for (auto& entry : entries_) jobs.push_back(std::move(entry.job));

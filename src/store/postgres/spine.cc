@@ -64,6 +64,38 @@ core::BatchRefused refusal(const std::exception_ptr& error) {
   }
 }
 
+// Plans whose rows were read, with what revisions before owed: one more exchange where there is
+// any.
+class Plans {
+ public:
+  const JobPlan& add(const Row& row) {
+    const JobPlan& plan = plans_.emplace_back(plan_row(row));
+    if (owes_before(row)) {
+      owing_.emplace(plan.no, plans_.size() - 1);
+      jobs_.add(plan.no);
+      newest_.add(plan.revision);
+    }
+    return plan;
+  }
+  std::vector<JobPlan> take(Connection& db) {
+    if (owing_.empty()) return std::move(plans_);
+    std::unordered_map<JobNo, std::vector<StoredRevision>> revisions;
+    for (const Row row :
+         db.run("revisions_unplanned", std::move(Params().add(jobs_).add(newest_)))) {
+      revisions[JobNo{row.integer(0)}].push_back(revision_row(row));
+    }
+    for (const auto& [job, place] : owing_) {
+      plans_[place].owed_before = owed_before(revisions[job], plans_[place].deleted);
+    }
+    return std::move(plans_);
+  }
+
+ private:
+  std::vector<JobPlan> plans_;
+  std::unordered_map<JobNo, std::size_t> owing_;  // places in plans_
+  Numbers jobs_, newest_;
+};
+
 // Null where one of its secrets is erased: then no live revision uses it.
 std::shared_ptr<const Deliverable> with_secrets(
     std::shared_ptr<Deliverable> deliverable,
@@ -106,12 +138,13 @@ void PostgresSpine::read_plans(const ShardSet& shards, const TakePlans& take) {
   while (true) {
     std::vector<JobPlan> plans;
     engine_.readers.read([&](Connection& db) {
-      plans.clear();
+      Plans read;
       Params params;
       params.add(last).add(plans_per_read).add(numbers_of(shards));
       for (const Row row : db.run("plans_to_start", std::move(params))) {
-        plans.push_back(plan_row(row));
+        read.add(row);
       }
+      plans = read.take(db);
       return 0;
     });
     if (plans.empty()) return;
@@ -183,15 +216,16 @@ Changes PostgresSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>&
       known_changes.add(known);
       read_up_to[shard] = number;
     }
+    Plans plans;
     Exchange exchange;
     exchange.add("memory_judged", {}, need_judged);
     if (changed.size() > 0) {
       exchange.add("plans_changed", std::move(Params().add(changed).add(known_changes)),
                    [&](const Rows& rows) {
                      for (const Row row : rows) {
-                       changes.jobs.push_back(plan_row(row));
-                       auto& up_to = read_up_to[changes.jobs.back().shard];
-                       up_to = std::max(up_to, changes.jobs.back().change);
+                       const auto& plan = plans.add(row);
+                       auto& up_to = read_up_to[plan.shard];
+                       up_to = std::max(up_to, plan.change);
                      }
                    });
     }
@@ -204,6 +238,7 @@ Changes PostgresSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>&
                    }
                  });
     exchange.run(db);
+    changes.jobs = plans.take(db);
     for (const auto& [shard, up_to] : read_up_to) changes.seen.emplace_back(shard, up_to);
     return 0;
   });

@@ -27,7 +27,8 @@ COPY job (job_no, id, account_no, shard, name, labels, revision, planned_revisio
           destination, v1_name) FROM STDIN (FORMAT binary);
 
 -- name: move_in_revisions
-COPY job_revision (job_no, revision, definition, schedule, zone, dst, anchor, name, changed_at)
+COPY job_revision (job_no, revision, definition, schedule, zone, dst, anchor, name, changed_at,
+                   owed_from)
 FROM STDIN (FORMAT binary);
 
 -- name: move_in_leases

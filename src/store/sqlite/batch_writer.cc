@@ -76,23 +76,25 @@ const BatchWriter::JobGuard& BatchWriter::guard(JobNo job) {
                        .revision = static_cast<Revision>(row.integer(0)),
                        .paused = row.flag(1),
                        .deleted = row.flag(2),
-                       .planned = static_cast<Revision>(row.integer(3))};
+                       .planned = static_cast<Revision>(row.integer(3)),
+                       .changed_at = row.instant(4)};
     }
   }
   return found->second;
 }
 
 template <class Planned>
-bool BatchWriter::stands(const Planned& item) {
+bool BatchWriter::stands(const Planned& item, Instant until) {
   if (shards_[static_cast<std::size_t>(item.shard.value)].unchanged) return true;
   const auto& now = guard(item.job);
-  return now.known && now.revision == item.revision && !now.paused && !now.deleted;
+  const bool owes = !now.paused || until <= now.changed_at;
+  return now.known && now.revision == item.revision && owes && !now.deleted;
 }
 
 // ---- planning ---------------------------------------------------------------------------------
 
 ItemOutcome BatchWriter::write_item(const core::Claim& claim) {
-  const bool stale = !stands(claim);
+  const bool stale = !stands(claim, claim.due);
   const bool early = claim.due > transaction_.now() + core::lead_max;
   if (!stale && !early && insert_claim(claim)) {
     RunNo run{db_.last_row()};
@@ -127,7 +129,7 @@ bool BatchWriter::insert_claim(const core::Claim& claim) {
 }
 
 ItemOutcome BatchWriter::write_item(const core::Skip& skip) {
-  if (!stands(skip)) return {ItemStatus::stale, {}};
+  if (!stands(skip, Instant::max())) return {ItemStatus::stale, {}};
   db_.use("skip_insert")
       .bind(skip.job)
       .bind(skip.revision)
@@ -154,6 +156,7 @@ ItemOutcome BatchWriter::write_item(const core::Replan& replan) {
   // Repeated: runs that were claimed since are none of its business.
   if (now.planned == replan.revision) return {ItemStatus::done, {}};
   replan_runs(replan);
+  skip_before(replan);
   db_.use("job_planned").bind(replan.job).bind(replan.revision).run();
   guards_[replan.job].planned = replan.revision;
   erase_unused_secrets(replan);
@@ -205,6 +208,18 @@ void BatchWriter::replan_runs(const core::Replan& replan) {
     } else if (deleted || (changed && !run.attempted && run.due <= replan.changed_at)) {
       (void)write_item(core::End{run.run, replan.shard, core::Verdict::cancelled, reason});
     }
+  }
+}
+
+void BatchWriter::skip_before(const core::Replan& replan) {
+  for (const auto& skip : replan.skips) {
+    db_.use("skip_before_insert")
+        .bind(skip.job)
+        .bind(skip.revision)
+        .bind(skip.from)
+        .bind(skip.to)
+        .bind(skip.reason)
+        .run();
   }
 }
 

@@ -27,6 +27,7 @@ class BatchWriter {
     bool paused = false;
     bool deleted = false;
     Revision planned = 0;
+    Instant changed_at;
   };
 
   core::ItemOutcome write_item(const core::Claim& claim);
@@ -52,11 +53,12 @@ class BatchWriter {
   core::ItemOutcome write_guarded(const T& item);
   void note_unchanged(const std::vector<core::Item>& items);
   const JobGuard& guard(JobNo job);
-  // Whether what a Claim or Skip was planned from is still the job's definition.
+  // Whether what a Claim or Skip up to `until` was planned from is still the job's definition.
   template <class Planned>
-  bool stands(const Planned& item);
+  bool stands(const Planned& item, Instant until);
   bool insert_claim(const core::Claim& claim);
   void replan_runs(const core::Replan& replan);
+  void skip_before(const core::Replan& replan);
   void erase_unused_secrets(const core::Replan& replan);
   void insert_attempt(const core::Outcome& outcome);
   bool already_followed(const core::Outcome& outcome);

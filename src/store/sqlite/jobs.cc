@@ -29,7 +29,16 @@ std::optional<core::Job> read_job(Connection& db, std::string_view statement, Ac
   return row.step() ? std::optional(job_row(row)) : std::nullopt;
 }
 
-void insert_revision(Connection& db, const core::Job& job) {
+// Since when what the job owes is not planned, if that is before `stamp`, when it is replaced. Its
+// row is still as it was.
+std::optional<Instant> owed_from(Connection& db, JobNo job, Instant stamp) {
+  auto row = db.use("owed_from_read");
+  row.bind(job);
+  if (!row.step() || row.instant(0) >= stamp) return std::nullopt;
+  return row.instant(0);
+}
+
+void insert_revision(Connection& db, const core::Job& job, std::optional<Instant> owed_from) {
   const auto& definition = job.definition;
   db.use("revision_insert")
       .bind(job.no)
@@ -41,6 +50,7 @@ void insert_revision(Connection& db, const core::Job& job) {
       .bind(job.anchor)
       .bind(definition.name)
       .bind(job.updated_at)
+      .bind(owed_from)
       .run();
 }
 
@@ -96,7 +106,7 @@ core::Job insert_job(Transaction& transaction, AccountNo account, JobDraft draft
   }
   job.no = {db.last_row()};
   write_labels(db, "label_insert", job);
-  insert_revision(db, job);
+  insert_revision(db, job, std::nullopt);
   insert_secrets(db, job.no, secrets);
   return job;
 }
@@ -115,6 +125,7 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
   job = next_revision(std::move(job), std::move(draft.definition), transaction.stamp());
   write_labels(db, "label_insert", job);
   job.change = transaction.shard_changed(job.shard);
+  insert_revision(db, job, owed_from(db, job.no, job.updated_at));
   {
     auto update = db.use("job_update");
     update.bind(job.no)
@@ -127,7 +138,6 @@ core::Job update_job(Transaction& transaction, core::Job job, JobDraft draft) {
     bind_plan(update, job);
     update.bind(job.v1_name).run();
   }
-  insert_revision(db, job);
   insert_secrets(db, job.no, draft.secrets);
   return job;
 }
@@ -309,7 +319,8 @@ Result<core::Job> SqliteJobs::delete_job(AccountNo account, JobId id,
     auto job = require_job(transaction, account, id, expected);
     const auto stamp = transaction.stamp();
     job.change = transaction.shard_changed(job.shard);
-    db.use("revision_repeat").bind(job.no).bind(job.revision).bind(stamp).run();
+    const auto owed = owed_from(db, job.no, stamp);
+    db.use("revision_repeat").bind(job.no).bind(job.revision).bind(stamp).bind(owed).run();
     db.use("job_delete").bind(job.no).bind(job.change).bind(Change::deleted).bind(stamp).run();
     ++job.revision;
     job.updated_at = stamp;

@@ -33,6 +33,17 @@ core::BatchRefused refusal(const std::exception_ptr& error) {
   }
 }
 
+JobPlan read_plan(Connection& db, const Statement& row) {
+  JobPlan plan = plan_row(row);
+  if (!owes_before(row)) return plan;
+  std::vector<StoredRevision> revisions;
+  auto rows = db.use("revisions_unplanned");
+  rows.bind(plan.no).bind(plan.revision);
+  while (rows.step()) revisions.push_back(revision_row(rows));
+  plan.owed_before = owed_before(revisions, plan.deleted);
+  return plan;
+}
+
 std::shared_ptr<const Deliverable> read_deliverable(Connection& db, JobNo job, Revision revision) {
   auto deliverable = std::make_shared<Deliverable>();
   {
@@ -119,7 +130,7 @@ void SqliteSpine::read_plans(const ShardSet& shards, const TakePlans& take) {
         auto rows = db.use("plans_to_start");
         rows.bind(after).bind(after + plans_per_portion);
         while (rows.step()) {
-          JobPlan plan = plan_row(rows);
+          JobPlan plan = read_plan(db, rows);
           if (shards.test(static_cast<std::size_t>(plan.shard.value)))
             plans.push_back(std::move(plan));
         }
@@ -192,7 +203,7 @@ Changes SqliteSpine::look(const std::vector<std::pair<ShardNo, std::int64_t>>& s
       rows.bind(shard).bind(known);
       auto read_up_to = newest[static_cast<std::size_t>(shard.value)];
       while (rows.step()) {
-        changes.jobs.push_back(plan_row(rows));
+        changes.jobs.push_back(read_plan(db, rows));
         read_up_to = std::max(read_up_to, changes.jobs.back().change);
       }
       changes.seen.emplace_back(shard, read_up_to);

@@ -52,7 +52,10 @@ SELECT change FROM shard WHERE shard = ?;
 -- name: plans_to_start
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
        planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
-       backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
+       backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination,
+       planned_revision < revision AND EXISTS (
+         SELECT 1 FROM job_revision d WHERE d.job_no = job.job_no
+           AND d.revision > job.planned_revision AND d.owed_from IS NOT NULL)
 FROM job WHERE job_no > ?1 AND job_no <= ?2 AND (gone = 0 OR planned_revision < revision);
 
 -- name: job_newest
@@ -61,11 +64,20 @@ SELECT max(job_no) FROM job;
 -- name: plans_changed
 SELECT job_no, id, shard, revision, name, schedule, zone, dst, anchor, changed_at, change,
        planned_revision, paused, gone <> 0, last_change, delivery, attempts, backoff_min,
-       backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination
+       backoff_max, age_max, catch_up, catch_up_window, catch_up_limit, destination,
+       planned_revision < revision AND EXISTS (
+         SELECT 1 FROM job_revision d WHERE d.job_no = job.job_no
+           AND d.revision > job.planned_revision AND d.owed_from IS NOT NULL)
 FROM job WHERE shard = ? AND change > ? ORDER BY change;
 
+-- name: revisions_unplanned
+SELECT d.job_no, d.revision, d.definition, d.anchor, d.changed_at, d.owed_from
+FROM job j CROSS JOIN job_revision d ON d.job_no = j.job_no
+WHERE j.job_no = ?1 AND d.revision >= j.planned_revision AND d.revision <= ?2
+ORDER BY d.revision;
+
 -- name: job_guard
-SELECT revision, paused, gone <> 0, planned_revision FROM job WHERE job_no = ?;
+SELECT revision, paused, gone <> 0, planned_revision, changed_at FROM job WHERE job_no = ?;
 
 -- name: job_planned
 UPDATE job SET planned_revision = ?2 WHERE job_no = ?1;
@@ -83,6 +95,25 @@ SELECT run_no, id FROM run WHERE job_no = ? AND due = ? AND key = '';
 
 -- name: skip_insert
 INSERT INTO skipped_span (job_no, revision, after, until, reason) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- Less what a run, or a span of the revision, accounts for: pieces of (?3, ?4] between those.
+-- name: skip_before_insert
+WITH known (since, upto) AS (
+  SELECT due - 1, due FROM run WHERE job_no = ?1 AND key = '' AND due > ?3 AND due <= ?4
+  UNION ALL
+  SELECT after, until FROM skipped_span
+  WHERE job_no = ?1 AND revision = ?2 AND until > ?3 AND after < ?4
+  UNION ALL
+  SELECT ?4, ?4
+), piece (after, until) AS (
+  SELECT max(?3, ifnull(max(upto) OVER (ORDER BY since, upto
+                                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), ?3)),
+         since
+  FROM known
+)
+INSERT INTO skipped_span (job_no, revision, after, until, reason)
+SELECT ?1, ?2, after, until, ?5 FROM piece WHERE after < until
 ON CONFLICT DO NOTHING;
 
 -- name: open_runs_of_job
@@ -231,13 +262,18 @@ WHERE job_no = ?1;
 
 -- name: revision_insert
 INSERT INTO job_revision (job_no, revision, definition, schedule, zone, dst, anchor, name,
-                          changed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+                          changed_at, owed_from)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);
+
+-- What nobody has planned of the newest revision, by now: the job's row is still as it was.
+-- name: owed_from_read
+SELECT iif(j.planned_revision = j.revision, max(s.cursor, j.changed_at), j.changed_at)
+FROM job j JOIN shard s ON s.shard = j.shard WHERE j.job_no = ? AND j.paused = 0;
 
 -- name: revision_repeat
 INSERT INTO job_revision (job_no, revision, definition, schedule, zone, dst, anchor, name,
-                          changed_at)
-SELECT job_no, revision + 1, definition, schedule, zone, dst, anchor, name, ?3
+                          changed_at, owed_from)
+SELECT job_no, revision + 1, definition, schedule, zone, dst, anchor, name, ?3, ?4
 FROM job_revision WHERE job_no = ?1 AND revision = ?2;
 
 -- name: job_by_id
@@ -646,7 +682,7 @@ FROM job j NOT INDEXED CROSS JOIN job_revision d
 ORDER BY j.job_no;
 
 -- name: export_revisions
-SELECT job_no, revision, definition, schedule, zone, dst, anchor, name, changed_at
+SELECT job_no, revision, definition, schedule, zone, dst, anchor, name, changed_at, owed_from
 FROM job_revision ORDER BY job_no, revision;
 
 -- name: export_leases

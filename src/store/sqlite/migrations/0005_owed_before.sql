@@ -1,0 +1,3 @@
+-- Since when nobody had planned what the revision before this one owed, if that was before this one's
+-- commit: no owner had planned that revision, or the shard's cursor was behind. Null: nothing is open.
+ALTER TABLE job_revision ADD COLUMN owed_from INTEGER;
