@@ -414,6 +414,29 @@ TEST_F(Shards, FindTheRetryOfARunThatWasLeftToWhoSentIt) {
   EXPECT_EQ(sends[0].run.attempt, 2);
 }
 
+// A node that was away for long put it back behind what the owner had read.
+TEST_F(Shards, FindARunThatIsPutBackLateWhenTheyAreTold) {
+  acquire(one, 11, 1h);
+  run_until(start + 10s);
+  OpenRun run = of_an_owner_before(start - 1s);
+  OpenRun later = run;
+  later.no = RunNo{6};
+  later.send_at = start + 50s;
+  open = {run, later};
+  run_until(start + 20s);
+  EXPECT_TRUE(take<Send>().empty()) << "nothing says so";
+  step(RunsOverlooked{});
+  run_until(start + 21s);
+  auto sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.no, run.no);
+  EXPECT_EQ(sends[0].run.attempt, 2);
+  run_until(start + 50s);
+  sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U) << "in time, for it is known from here on";
+  EXPECT_EQ(sends[0].run.no, later.no);
+}
+
 TEST_F(Shards, TakeForSentWhatWasOwedByTheGrantAndABitMore) {
   OpenRun run = of_an_owner_before(start + 400ms);
   OpenRun later = run;

@@ -156,6 +156,7 @@ struct Planner::State {
   void on(ChangesRead& event);
   void on(SchedulesChanged& event);
   void on(RunsRead& event);
+  void on(RunsOverlooked&) { discover_again(instant_min); }
   void on(BatchDone& event);
   void on(AttemptEnded& event);
   void on(Woke&) {}
