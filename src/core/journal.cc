@@ -80,7 +80,7 @@ class Reader {
   Uuid uuid() {
     Uuid id;
     const std::string_view taken = take(id.bytes.size());
-    std::memcpy(id.bytes.data(), taken.data(), taken.size());
+    if (ok_) std::memcpy(id.bytes.data(), taken.data(), taken.size());
     return id;
   }
   Instant instant() { return instant_from_us(integer<8>()); }
