@@ -378,7 +378,8 @@ void Server::start_background() {
                                      .health = health_,
                                      .metrics = metrics_,
                                      .cursor_age_max = planner_options().cursor_age_max,
-                                     .behind_max = options_.lease_ttl + overdue_grace});
+                                     .behind_max = options_.lease_ttl + overdue_grace,
+                                     .overlooked = [this] { driver_->look_again(); }});
   supervisor_ = std::make_unique<runtime::Supervisor>(health_, &metrics_, restart_policy());
   supervisor_->spawn("notifier", [this](std::stop_token stop) { notifier_->run(stop); });
   supervisor_->spawn("counter", [this](std::stop_token stop) { counter_->run(stop); });

@@ -80,7 +80,7 @@ class Reader {
   Uuid uuid() {
     Uuid id;
     const std::string_view taken = take(id.bytes.size());
-    std::memcpy(id.bytes.data(), taken.data(), taken.size());
+    if (ok_) std::memcpy(id.bytes.data(), taken.data(), taken.size());
     return id;
   }
   Instant instant() { return instant_from_us(integer<8>()); }
@@ -193,7 +193,9 @@ void read(Reader& in, JournalRun& record) {
 void write(Writer& out, const JournalVoid& record) { out.uuid(record.run.value); }
 void read(Reader& in, JournalVoid& record) { record.run = {in.uuid()}; }
 
-void write(Writer& out, const JournalReplan& record) {
+// The fields that all replans have.
+template <class Replanned>
+void write_replan(Writer& out, const Replanned& record) {
   out.uuid(record.job.value);
   out.integer<4>(record.revision);
   out.instant(record.changed_at);
@@ -203,7 +205,8 @@ void write(Writer& out, const JournalReplan& record) {
   for (const RunId& run : record.kept) out.uuid(run.value);
 }
 
-void read(Reader& in, JournalReplan& record) {
+template <class Replanned>
+void read_replan(Reader& in, Replanned& record) {
   record.job = {in.uuid()};
   record.revision = static_cast<Revision>(in.integer<4>());
   record.changed_at = in.instant();
@@ -211,6 +214,21 @@ void read(Reader& in, JournalReplan& record) {
   for (Instant& due : record.owed) due = in.instant();
   record.kept.resize(in.count(16));
   for (RunId& run : record.kept) run = {in.uuid()};
+}
+
+void write(Writer& out, const JournalUnfencedReplan& record) { write_replan(out, record); }
+void read(Reader& in, JournalUnfencedReplan& record) { read_replan(in, record); }
+
+void write(Writer& out, const JournalReplan& record) {
+  write_replan(out, record);
+  out.integer<8>(record.fence.value);
+  out.instant(record.at);
+}
+
+void read(Reader& in, JournalReplan& record) {
+  read_replan(in, record);
+  record.fence = {in.integer<8>()};
+  record.at = in.instant();
 }
 
 void write(Writer& out, const JournalCursors& record) {
@@ -229,7 +247,6 @@ void read(Reader& in, JournalCursors& record) {
   }
 }
 
-// The record's kind is its place in the variant.
 template <std::size_t Kind = 0>
 std::optional<JournalRecord> read_record(Reader& in, std::int64_t kind) {
   if constexpr (Kind == std::variant_size_v<JournalRecord>) {
@@ -255,9 +272,34 @@ std::optional<std::string_view> payload_of(std::string_view bytes) {
   return payload;
 }
 
+// Kinds up to this one the first version knew.
+constexpr std::size_t first_kinds_last = 4;
+
 bool never_tried(const RememberedRun& known) {
+  return known.run.attempt == 1 && known.attempts.empty();
+}
+
+// Whether it stands as an attempt's end has left it.
+bool stands_as_told(const RememberedRun& known) {
   const OpenRun& run = known.run;
-  return run.state == RunState::claimed && run.attempt == 1 && known.attempts.empty();
+  const std::int32_t number = run.state == RunState::ended ? run.attempt : run.attempt - 1;
+  return std::ranges::any_of(known.attempts, [&](const JournalAttempt& attempt) {
+    return attempt.number == number && attempt.fence == run.fence;
+  });
+}
+
+RememberedRun stand_of(const RememberedRun& known) {
+  return {known.node, known.job, known.run, known.verdict, known.reason, {}};
+}
+
+// Of what attempts' ends have told.
+bool further(const OpenRun& run, const OpenRun& than) {
+  return std::pair(run.attempt, run.state) > std::pair(than.attempt, than.state);
+}
+
+// Whether somebody has gone on with it since it stood like this.
+bool beyond(const OpenRun& run, const OpenRun& before) {
+  return run.attempt > before.attempt || run.fence > before.fence;
 }
 
 }  // namespace
@@ -268,9 +310,12 @@ std::string journal_block(const std::vector<JournalRecord>& records) {
   block.resize(head_size);
   block.reserve(head_size + records.size() * 112);
   Writer out(block);
-  for (const JournalRecord& record : records) {
-    out.byte(static_cast<std::int64_t>(record.index()));
-    std::visit([&](const auto& what) { write(out, what); }, record);
+  for (const bool later : {false, true}) {
+    for (const JournalRecord& record : records) {
+      if ((record.index() > first_kinds_last) != later) continue;
+      out.byte(static_cast<std::int64_t>(record.index()));
+      std::visit([&](const auto& what) { write(out, what); }, record);
+    }
   }
   std::string head;
   Writer fields(head);
@@ -312,40 +357,62 @@ void JournalReplay::on(JournalMark&& record) {
   mark_ = record;
 }
 
+// What became of an attempt is so. Anything else is what a batch was about to do, and is followed
+// by how the run was read if it did not: that undoes no end of an attempt which the store may not
+// have known by then, and knows since.
 void JournalReplay::on(JournalRun&& record) {
-  auto [found, fresh] = runs_.try_emplace(record.run.id);
+  const RunId id = record.run.id;
+  auto [found, fresh] = runs_.try_emplace(id);
   RememberedRun& known = found->second;
   if (record.job != JobId{}) known.job = record.job;
-  if (fresh) of_job_[known.job].push_back(record.run.id);
-  // An attempt may end after its run was put back, under another number, and taken over by this
-  // very node: how that one stands is not undone by it.
-  const bool late = !fresh && record.attempt && record.run.fence < known.run.fence;
-  if (!late) {
-    known.node = mark_.node;
-    known.run = std::move(record.run);
-    known.verdict = record.verdict;
-    known.reason = record.reason;
+  if (fresh) of_job_[known.job].push_back(id);
+  RememberedRun now{mark_.node,     known.job,     std::move(record.run),
+                    record.verdict, record.reason, {}};
+  if (record.attempt) {
+    // It may end after its run was put back, under another number, and taken over by this very
+    // node: how that one stands is not undone by it.
+    const bool late = !fresh && now.run.fence < known.run.fence;
+    std::erase_if(known.attempts,
+                  [&](const auto& attempt) { return attempt.number == record.attempt->number; });
+    known.attempts.push_back(*record.attempt);
+    if (late) {
+      const auto [told, first] = told_.try_emplace(id, now);
+      if (!first && further(now.run, told->second.run)) told->second = std::move(now);
+      return;
+    }
+    told_.erase(id);
+  } else {
+    if (!fresh && stands_as_told(known)) told_.insert_or_assign(id, stand_of(known));
+    const auto told = told_.find(id);
+    if (told != told_.end() && now.run.state != RunState::ended &&
+        !beyond(now.run, told->second.run)) {
+      now = std::move(told->second);
+      told_.erase(told);
+    }
   }
-  if (!record.attempt) return;
-  std::erase_if(known.attempts,
-                [&](const auto& attempt) { return attempt.number == record.attempt->number; });
-  known.attempts.push_back(*record.attempt);
+  now.attempts = std::move(known.attempts);
+  known = std::move(now);
 }
 
 void JournalReplay::on(JournalVoid&& record) {
   const auto found = runs_.find(record.run);
-  if (found != runs_.end() && never_tried(found->second)) runs_.erase(found);
+  if (found == runs_.end()) return;
+  if (found->second.run.state == RunState::claimed && never_tried(found->second)) {
+    runs_.erase(found);
+  }
 }
 
-void JournalReplay::on(JournalReplan&& record) {
+template <class Replanned, class Deletes>
+void JournalReplay::replan(const Replanned& record, Deletes deletes) {
   const auto runs = of_job_.find(record.job);
   if (runs == of_job_.end()) return;
   std::erase_if(runs->second, [&](const RunId& id) {
     const auto found = runs_.find(id);
     if (found == runs_.end()) return true;
     OpenRun& run = found->second.run;
-    if (!never_tried(found->second) || run.kind != RunKind::scheduled ||
-        run.due <= record.changed_at || std::ranges::find(record.kept, id) != record.kept.end()) {
+    if (run.state == RunState::ended || !never_tried(found->second) ||
+        run.kind != RunKind::scheduled || run.due <= record.changed_at ||
+        std::ranges::find(record.kept, id) != record.kept.end() || !deletes(run)) {
       return false;
     }
     if (std::ranges::binary_search(record.owed, run.due)) {
@@ -355,6 +422,15 @@ void JournalReplay::on(JournalReplan&& record) {
     runs_.erase(found);
     return true;
   });
+}
+
+void JournalReplay::on(JournalUnfencedReplan&& record) {
+  replan(record, [](const OpenRun& run) { return run.state == RunState::claimed; });
+}
+
+void JournalReplay::on(JournalReplan&& record) {
+  replan(record,
+         [&](const OpenRun& run) { return run.fence == record.fence || run.due > record.at; });
 }
 
 void JournalReplay::on(JournalCursors&& record) {

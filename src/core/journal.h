@@ -10,7 +10,8 @@
 // Format. A file is blocks; a block is, little-endian: magic "CRJ1", length of its payload (4
 // bytes), CRC-32C of length and payload (4 bytes), payload. A payload is records: a byte that says
 // which, and its fields in the order of the structs below. What is torn or flipped fails its
-// checksum; reading goes on at the next magic.
+// checksum; reading goes on at the next magic. Behind a record of a kind that it does not know, a
+// version passes over the rest of the block: so those of kinds that came later stand last in each.
 #pragma once
 
 #include <cstdint>
@@ -67,9 +68,10 @@ struct JournalVoid {
   RunId run;
 };
 
-// A replan took effect: runs of the job that were due after the change and never tried are gone,
-// but for those that the new revision owes, and those in `kept`.
-struct JournalReplan {
+// A replan as versions before wrote it, without fence and time; not written any more. Runs of the
+// job that were due after the change, claimed and never tried, are gone, but for those that the new
+// revision owes, and those in `kept`.
+struct JournalUnfencedReplan {
   JobId job;
   Revision revision = 0;
   Instant changed_at;
@@ -82,8 +84,21 @@ struct JournalCursors {
   std::vector<std::pair<ShardNo, Instant>> shards;
 };
 
-using JournalRecord =
-    std::variant<JournalMark, JournalRun, JournalVoid, JournalReplan, JournalCursors>;
+// A replan took effect under `fence`, at `at` by the store's clock: also runs that had begun are
+// gone, and those stay that an owner before may have sent by then (core/batch.h, Replan).
+struct JournalReplan {
+  JobId job;
+  Revision revision = 0;
+  Instant changed_at;
+  std::vector<Instant> owed;
+  std::vector<RunId> kept;
+  Fence fence;
+  Instant at;
+};
+
+// The kind of a record is its place here.
+using JournalRecord = std::variant<JournalMark, JournalRun, JournalVoid, JournalUnfencedReplan,
+                                   JournalCursors, JournalReplan>;
 
 // The bytes of one block. Empty for no records.
 std::string journal_block(const std::vector<JournalRecord>& records);
@@ -116,11 +131,18 @@ class JournalReplay {
   void on(JournalMark&& record);
   void on(JournalRun&& record);
   void on(JournalVoid&& record);
+  void on(JournalUnfencedReplan&& record);
   void on(JournalReplan&& record);
   void on(JournalCursors&& record);
+  // `deletes` says it of a scheduled run that was never tried, and was due after the change.
+  template <class Replanned, class Deletes>
+  void replan(const Replanned& record, Deletes deletes);
 
   JournalMark mark_;
   std::map<RunId, RememberedRun> runs_;
+  // How runs stand by an attempt that ended, where something that was only intended has followed or
+  // came before; without the attempts.
+  std::unordered_map<RunId, RememberedRun> told_;
   std::unordered_map<JobId, std::vector<RunId>> of_job_;
   std::map<ShardNo, Instant> cursors_;
   std::size_t damaged_ = 0;

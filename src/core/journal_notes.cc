@@ -152,7 +152,10 @@ BatchNotes JournalNotes::of(const Planner& planner, const Batch& batch) const {
       JournalReplan record{.job = id_of(replan->shard, replan->job),
                            .revision = replan->revision,
                            .changed_at = replan->changed_at,
-                           .owed = replan->owed};
+                           .owed = replan->owed,
+                           .kept = {},
+                           .fence = batch.fences.of(replan->shard),
+                           .at = {}};
       for (const RunNo no : replan->in_flight) {
         if (const OpenRun* run = planner.run(no)) record.kept.push_back(run->id);
       }
@@ -187,7 +190,10 @@ BatchFollows following(const BatchNotes& notes, const BatchCommitted& committed)
     }
   }
   for (const auto& [place, replan] : notes.replans) {
-    if (status(place) == ItemStatus::done) follows.records.emplace_back(replan);
+    if (status(place) != ItemStatus::done) continue;
+    JournalReplan made = replan;
+    made.at = committed.at;
+    follows.records.emplace_back(std::move(made));
   }
   for (const auto& [place, advance] : notes.advances) {
     if (status(place) != ItemStatus::done) continue;

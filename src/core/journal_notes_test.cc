@@ -104,7 +104,10 @@ TEST_F(Noting, AReplanIsWrittenWhenItTookEffect) {
               IsEmpty());
   const auto follows = following(noted, {.outcomes = {{}}, .at = start});
   ASSERT_THAT(follows.records, SizeIs(1));
-  EXPECT_EQ(std::get<JournalReplan>(follows.records[0]).job, job_id);
+  const auto& replan = std::get<JournalReplan>(follows.records[0]);
+  EXPECT_EQ(replan.job, job_id);
+  EXPECT_EQ(replan.fence, fence);
+  EXPECT_EQ(replan.at, start) << "of the transaction";
 }
 
 TEST_F(Noting, ATakeoverIsWrittenAsItWillStand) {
@@ -144,6 +147,22 @@ TEST_F(Noting, WhatDidNotTakeEffectIsTakenBack) {
   outcome.next = Outcome::End{Verdict::succeeded, Reason::none};
   EXPECT_EQ(replayed(outcome, ItemStatus::gone).state, RunState::ended)
       << "what became of an attempt is so";
+}
+
+// The takeover found that the outcome had come before it.
+TEST_F(Noting, WhatBecameOfAnAttemptIsKnownThoughATakeoverThatFollowedWasNotMade) {
+  const OpenRun run = held(21);
+  Outcome outcome{.run = run.no, .shard = shard, .fence = run.fence, .attempt = run.attempt};
+  outcome.next = Outcome::End{Verdict::succeeded, Reason::none};
+  JournalReplay replay;
+  replay.add(journal_block(of({outcome}).first));
+  const auto noted = of({Takeover{run.no, shard, run.attempt, true}});
+  replay.add(journal_block(noted.first));
+  EXPECT_EQ(replay.runs().at(run.id).run.attempt, 3);
+  replay.add(
+      journal_block(following(noted, {.outcomes = {{ItemStatus::gone, {}}}, .at = start}).records));
+  EXPECT_EQ(replay.runs().at(run.id).run.state, RunState::ended);
+  EXPECT_EQ(replay.runs().at(run.id).verdict, Verdict::succeeded);
 }
 
 TEST_F(Noting, ARequestThatIsNotAcceptedIsNoRunOfThisNode) {

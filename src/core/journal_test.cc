@@ -67,7 +67,7 @@ std::vector<JournalRecord> of_each_kind() {
           claimed(5, noon + 1s),
           claimed(6, noon + 2s),
           claimed(7, noon + 3s),
-          JournalReplan{job, 3, noon, {noon + 2s}, {run_id(7)}},
+          JournalReplan{job, 3, noon, {noon + 2s}, {run_id(7)}, claimed(5).run.fence, noon},
           JournalCursors{{{{1}, noon}, {{63}, noon + 1s}}}};
 }
 
@@ -210,6 +210,65 @@ TEST(Journal, TakesAnAttemptThatEndsAfterItsRunWasTakenOverForNoMore) {
   EXPECT_THAT(known.attempts, SizeIs(2));
 }
 
+// A takeover that its store did not make, for the end of an attempt came before it.
+TEST(Journal, KnowsWhatBecameOfAnAttemptThoughWhatFollowedWasTakenBack) {
+  const auto next = [](JournalRun run, std::int32_t attempt, std::int64_t fences_up) {
+    run.run.attempt = attempt;
+    run.run.fence.value += fences_up;
+    return run;
+  };
+  const JournalRun read = claimed(1);
+  const JournalRun taken = next(claimed(1), 2, 1);
+  JournalRun cancelled = next(claimed(1), 1, 1);
+  cancelled.run.state = RunState::ended;
+  cancelled.verdict = Verdict::cancelled;
+  JournalRun again = claimed(1);
+  again.run.state = RunState::begun;
+  again.run.attempt = 2;
+  again.run.failures = 1;
+  again.attempt = JournalAttempt{.number = 1, .fence = again.run.fence, .ended_at = noon};
+  struct Row {
+    std::string what;
+    std::vector<JournalRecord> records;
+    RunState state;
+    std::int32_t attempt;
+  };
+  const Row rows[] = {
+      {"it ended", {read, ended(1), taken, read}, RunState::ended, 1},
+      {"and was told again", {read, ended(1), taken, taken, read}, RunState::ended, 1},
+      {"twice", {read, ended(1), taken, read, taken, read}, RunState::ended, 1},
+      {"it ended late", {read, taken, ended(1), read}, RunState::ended, 1},
+      {"and an older end came later still",
+       {read, next(claimed(1), 3, 1), ended(1, 2), again, next(claimed(1), 2, 0)},
+       RunState::ended,
+       2},
+      {"an end that was only intended", {read, ended(1), cancelled, read}, RunState::ended, 1},
+      {"its next number was reserved", {read, again, next(taken, 3, 0), read}, RunState::begun, 2},
+      {"nothing had become of it", {read, taken, read}, RunState::claimed, 1},
+      {"nor is it known to have ended", {read, cancelled, read}, RunState::claimed, 1},
+      {"another went on with it", {read, ended(1), next(taken, 3, 1), taken}, RunState::claimed, 2},
+      {"it was taken over", {read, ended(1), taken}, RunState::claimed, 2},
+  };
+  for (const auto& row : rows) {
+    const auto replayed = replay(journal_block(row.records));
+    const RememberedRun& known = replayed.runs().at(run_id(1));
+    EXPECT_EQ(known.run.state, row.state) << row.what;
+    EXPECT_EQ(known.run.attempt, row.attempt) << row.what;
+    EXPECT_EQ(known.verdict == Verdict::succeeded, row.state == RunState::ended) << row.what;
+  }
+}
+
+TEST(Journal, NamesTheNodeOfAnEndThatStandsAgain) {
+  JournalRun taken = claimed(1);
+  taken.run.attempt = 2;
+  ++taken.run.fence.value;
+  const JournalMark next{NodeId{uuid_v4(6, 6)}, 9};
+  const auto replayed =
+      replay(journal_block({JournalMark{node, 9}, ended(1), next, taken, claimed(1)}));
+  EXPECT_EQ(replayed.runs().at(run_id(1)).node, node);
+  EXPECT_THAT(replayed.runs().at(run_id(1)).attempts, SizeIs(1));
+}
+
 TEST(Journal, KeepsTheJobOfARunThatIsToldWithoutItLater) {
   JournalRun nameless = ended(1);
   nameless.job = {};
@@ -223,40 +282,85 @@ TEST(Journal, ForgetsAClaimThatWasNotMadeButNoneThatWasTried) {
       << "an early claim is made later under its id";
 }
 
-TEST(Journal, ForgetsWhatAReplanWithdrew) {
-  struct Row {
-    std::string what;
-    JournalRun before;
-    bool stays;
-  };
+// Which stay of one run that was due after the change, or not, and what a replan keeps.
+struct ReplanRow {
+  std::string what;
+  JournalRun before;
+  bool stays;
+};
+std::vector<ReplanRow> replan_rows() {
   JournalRun manual = claimed(1, noon + 1s);
   manual.run.kind = RunKind::manual;
-  JournalRun begun = claimed(1, noon + 1s);
-  begun.run.state = RunState::begun;
   JournalRun tried = claimed(1, noon + 1s);
   tried.run.attempt = 2;
+  JournalRun done = ended(1);
+  done.run.due = noon + 1s;
   JournalRun others = claimed(1, noon + 1s);
   others.job = JobId{uuid_v4(8, 8)};
-  const Row rows[] = {
+  return {
       {"due after the change", claimed(1, noon + 1s), false},
       {"due before it", claimed(1, noon), true},
       {"asked for by hand", manual, true},
-      {"begun", begun, true},
       {"tried", tried, true},
+      {"ended", done, true},
       {"of another job", others, true},
       {"owed by the new revision too", claimed(1, noon + 2s), true},
   };
+}
+
+void forgets_what_it_withdrew(const std::vector<ReplanRow>& rows, const JournalRecord& replan) {
   for (const auto& row : rows) {
-    const JournalReplan replan{job, 3, noon, {noon + 2s}, {}};
     const auto replayed = replay(journal_block({row.before, replan}));
     EXPECT_EQ(replayed.runs().size(), row.stays ? 1U : 0U) << row.what;
     if (row.before.run.due == noon + 2s) {
       EXPECT_EQ(replayed.runs().begin()->second.run.revision, 3);
     }
   }
-  const JournalReplan keeps{job, 3, noon, {}, {run_id(1)}};
+}
+
+TEST(Journal, ForgetsWhatAReplanWithdrew) {
+  auto rows = replan_rows();
+  JournalRun begun = claimed(1, noon + 1s);
+  begun.run.state = RunState::begun;
+  rows.push_back({"begun", begun, false});
+  const Fence mine = begun.run.fence;
+  forgets_what_it_withdrew(rows, JournalReplan{job, 3, noon, {noon + 2s}, {}, mine, noon + 9s});
+  const JournalReplan keeps{job, 3, noon, {}, {run_id(1)}, mine, noon};
   EXPECT_THAT(replay(journal_block({claimed(1, noon + 1s), keeps})).runs(), SizeIs(1))
       << "its request may be out";
+}
+
+// Nor does the store delete it.
+TEST(Journal, ForgetsNoRunThatAnOwnerBeforeMayHaveSentByThen) {
+  const Fence next{claimed(1).run.fence.value + 1};
+  for (const bool begun : {false, true}) {
+    JournalRun run = claimed(1, noon + 1s);
+    if (begun) run.run.state = RunState::begun;
+    const auto stays = [&](Instant at) {
+      return replay(journal_block({run, JournalReplan{job, 3, noon, {}, {}, next, at}})).runs();
+    };
+    EXPECT_THAT(stays(noon + 999ms), IsEmpty());
+    EXPECT_THAT(stays(noon + 1s), SizeIs(1));
+  }
+}
+
+TEST(Journal, ReadsTheReplansOfVersionsBefore) {
+  auto rows = replan_rows();
+  JournalRun begun = claimed(1, noon + 1s);
+  begun.run.state = RunState::begun;
+  rows.push_back({"begun: it may be out", begun, true});
+  forgets_what_it_withdrew(rows, JournalUnfencedReplan{job, 3, noon, {noon + 2s}, {}});
+  const std::string block =
+      journal_block({claimed(1), JournalUnfencedReplan{job, 3, noon, {noon + 2s}, {run_id(1)}}});
+  EXPECT_EQ(block[block.size() - 61], 3) << "the kind that they wrote";
+}
+
+// They pass over the rest of a block at the first record that they do not know.
+TEST(Journal, HasLastInABlockWhatVersionsBeforeDoNotKnow) {
+  const JournalReplan replan{job, 3, noon, {}, {}, Fence{1}, noon};
+  const JournalCursors cursors{{{{1}, noon}}};
+  EXPECT_EQ(journal_block({replan, claimed(1), cursors}),
+            journal_block({claimed(1), cursors, replan}));
 }
 
 // ---- what a database forgot ---------------------------------------------------------------------

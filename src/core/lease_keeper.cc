@@ -20,6 +20,7 @@ std::size_t index_of(ShardNo shard) { return static_cast<std::size_t>(shard.valu
 Heartbeat LeaseKeeper::heartbeat(SteadyInstant now) {
   CHECK(!asked_at_, "one heartbeat is under way at a time");
   asked_at_ = now;
+  drain_said_ = draining_;
   Heartbeat said{.node = node_, .ttl = ttl_, .draining = draining_, .holds = {}};
   for (const auto& [shard, fence] : held_) said.holds.push_back({shard, fence});
   return said;
@@ -29,6 +30,7 @@ LeaseKeeper::News LeaseKeeper::answered(const HeartbeatAnswer& answer, SteadyIns
   News news{.fence = answer.fence, .at = answer.at};
   CHECK(asked_at_.has_value(), "an answer follows a heartbeat");
   const SteadyInstant asked_at = *asked_at_;
+  drain_told_ = drain_said_;
   const auto clock = answer.clock.value_or(ClockSample{asked_at, now, answer.at});
   if (!counts(clock) && !answer.endless) {
     gave_up(now);

@@ -59,6 +59,10 @@ class LeaseKeeper {
   // gets them before what the release says is written.
   void released(const Release& release);
   void drain() { draining_ = true; }
+  // It drains, the store has heard of it, and nothing is held: it may end. Who ends before it has
+  // said so counts among those that live for as long as its last heartbeat says, and its share of
+  // the shards is nobody's meanwhile.
+  bool left() const { return drain_told_ && held_.empty(); }
 
   bool trusts(SteadyInstant now) const { return endless_ || now < trusted_until_; }
   // Whether the shard is held under this fence, and trusted.
@@ -72,6 +76,8 @@ class LeaseKeeper {
   const NodeId node_;
   const Duration ttl_;
   bool draining_ = false;
+  bool drain_said_ = false;  // by the newest heartbeat
+  bool drain_told_ = false;
   bool endless_ = false;
   std::map<ShardNo, Fence> held_;
   std::optional<SteadyInstant> asked_at_;  // of the heartbeat under way

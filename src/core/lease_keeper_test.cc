@@ -124,6 +124,28 @@ TEST_F(Keeper, NamesWhatItReleasesUntilTheStoreHasIt) {
   EXPECT_EQ(keeper.held(), set_of({3, 4})) << "it came back under another fence meanwhile";
 }
 
+TEST_F(Keeper, HasLeftWhenTheStoreKnowsThatItDrains) {
+  beat(10s, grants(0, {}));
+  keeper.drain();
+  EXPECT_FALSE(keeper.left()) << "it holds nothing, and would be given its share";
+  (void)keeper.heartbeat(steady(11s));
+  keeper.gave_up(steady(12s));
+  EXPECT_FALSE(keeper.left());
+  beat(13s, grants(0, {}));
+  EXPECT_TRUE(keeper.left());
+}
+
+TEST_F(Keeper, HasNotLeftByAHeartbeatThatWasUnderWay) {
+  (void)keeper.heartbeat(steady(10s));
+  keeper.drain();
+  keeper.answered(grants(0, {}), steady(10'001ms));
+  EXPECT_FALSE(keeper.left());
+  beat(11s, grants(7, {{3}}));
+  EXPECT_FALSE(keeper.left()) << "it holds a shard";
+  keeper.released({{{ShardNo{3}, Fence{7}}}, {}});
+  EXPECT_TRUE(keeper.left());
+}
+
 TEST_F(Keeper, IsAskedOnlyForWhatItHolds) {
   beat(10s, grants(7, {{3}}));
   auto answer = grants(0, {}, {{3}});

@@ -135,6 +135,10 @@ struct SchedulesChanged {
   std::vector<PlannedJob> jobs;
 };
 
+// The store has runs of some shards, maybe of these, that their owner does not know of: they were
+// put back behind what it had read. All open runs are read anew.
+struct RunsOverlooked {};
+
 // The answer to ReadOpenRuns.
 struct RunsRead {
   std::uint64_t read = 0;
@@ -162,7 +166,7 @@ struct Woke {};
 struct DrainStarted {};
 
 using Event = std::variant<ShardsAcquired, ShardsLost, ShardsAsked, ChangesRead, SchedulesChanged,
-                           RunsRead, BatchDone, AttemptEnded, Woke, DrainStarted>;
+                           RunsRead, RunsOverlooked, BatchDone, AttemptEnded, Woke, DrainStarted>;
 
 // ---- Actions ----------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ bool Planner::State::read_due() const {
 // none while memory is full.
 void Planner::State::read_runs() {
   if (reading || runs.size() >= options.armed_max || !read_due()) return;
-  const Instant near = std::max(now.wall + horizon(), cursor_max());
+  const Instant near = std::max({now.wall + horizon(), cursor_max(), passed_over_until});
   read_now = false;
   read_not_before = now.steady + lead() / 2;
   issue_read(unread_from <= near ? instant_max : near);
@@ -130,8 +130,9 @@ bool Planner::State::take_row(const OpenRun& row) {
   if (job && row.send_at > now.wall + horizon()) return false;
   const DestinationNo destination = job ? job->destination : 0;
   if (!has_room(destination)) {
-    if (runs.size() >= options.armed_max) return false;
+    if (runs.size() >= options.armed_max || row.send_at > now.wall + horizon()) return false;
     destination_at(destination).overflowed = true;
+    passed_over_until = std::max(passed_over_until, row.send_at);
     return true;
   }
   TrackedRun& tracked = track(row, job);

@@ -414,6 +414,58 @@ TEST_F(Shards, FindTheRetryOfARunThatWasLeftToWhoSentIt) {
   EXPECT_EQ(sends[0].run.attempt, 2);
 }
 
+// Its destination had no room, and commits were slow. When there is room they are quick, and reads
+// do not look so far ahead.
+TEST_F(Shards, FindARetryThatWasPassedOverForWantOfRoom) {
+  planner = Planner({.armed_max = 4, .armed_per_destination_max = 2});
+  const OpenRun first = of_an_owner_before(start - 1s);
+  OpenRun second = first;
+  second.no = RunNo{6};
+  OpenRun retry = first;
+  retry.no = RunNo{7};
+  retry.state = RunState::begun;
+  retry.attempt = 2;
+  retry.failures = 1;
+  retry.send_at = start + 4500ms;
+  acquire(one, 11, 1h);
+  step(RunsRead{take<ReadOpenRuns>().at(0).read, {first}, true});
+  step(BatchDone{take<Commit>().at(0).batch, BatchCommitted{{{}}, wall}, 700ms});
+  open = {first, second, retry};
+  step(RunsOverlooked{});
+  run_until(start + 600ms);
+  auto sends = take<Send>();
+  ASSERT_EQ(sends.size(), 2U);
+  open = {retry};
+  for (const Send& send : sends) answer(send, 200);
+  run_until(start + 5s);
+  sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.no, retry.no);
+}
+
+// A node that was away for long put it back behind what the owner had read.
+TEST_F(Shards, FindARunThatIsPutBackLateWhenTheyAreTold) {
+  acquire(one, 11, 1h);
+  run_until(start + 10s);
+  OpenRun run = of_an_owner_before(start - 1s);
+  OpenRun later = run;
+  later.no = RunNo{6};
+  later.send_at = start + 50s;
+  open = {run, later};
+  run_until(start + 20s);
+  EXPECT_TRUE(take<Send>().empty()) << "nothing says so";
+  step(RunsOverlooked{});
+  run_until(start + 21s);
+  auto sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U);
+  EXPECT_EQ(sends[0].run.no, run.no);
+  EXPECT_EQ(sends[0].run.attempt, 2);
+  run_until(start + 50s);
+  sends = take<Send>();
+  ASSERT_EQ(sends.size(), 1U) << "in time, for it is known from here on";
+  EXPECT_EQ(sends[0].run.no, later.no);
+}
+
 TEST_F(Shards, TakeForSentWhatWasOwedByTheGrantAndABitMore) {
   OpenRun run = of_an_owner_before(start + 400ms);
   OpenRun later = run;

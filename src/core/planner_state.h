@@ -156,6 +156,7 @@ struct Planner::State {
   void on(ChangesRead& event);
   void on(SchedulesChanged& event);
   void on(RunsRead& event);
+  void on(RunsOverlooked&) { discover_again(instant_min); }
   void on(BatchDone& event);
   void on(AttemptEnded& event);
   void on(Woke&) {}
@@ -326,6 +327,9 @@ struct Planner::State {
   Instant unread_again = never;          // how far that was set back since the read was issued
   Instant read_until{};
   std::size_t rows_left = 0;  // rows of the last read that memory did not take
+  // Rows that reads passed over for want of room of their destination are owed by then. The horizon
+  // may be nearer when there is room.
+  Instant passed_over_until = instant_min;
   bool read_now = false;
   SteadyInstant read_not_before{};
 

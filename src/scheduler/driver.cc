@@ -83,6 +83,7 @@ class Driver::Impl {
   bool drain(Duration timeout);
   void stop();
   bool leads() const { return leases_->leads(); }
+  void look_again() { inbox_->post(core::RunsOverlooked{}); }
 
  private:
   // machine thread
@@ -359,6 +360,7 @@ Driver::Driver(const DriverOptions& options, const DriverParts& parts)
 Driver::~Driver() = default;
 void Driver::start() { impl_->start(); }
 bool Driver::leads() const { return impl_->leads(); }
+void Driver::look_again() { impl_->look_again(); }
 bool Driver::drain(Duration timeout) { return impl_->drain(timeout); }
 void Driver::stop() { impl_->stop(); }
 

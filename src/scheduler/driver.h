@@ -56,6 +56,10 @@ class Driver {
   // not started, and can only be ended.
   void start();
 
+  // Reads the open runs anew: the store may have some that were put back behind what was read. Any
+  // thread.
+  void look_again();
+
   // Of all nodes of this store, the one that does what is to be done once. Any thread.
   bool leads() const;
 

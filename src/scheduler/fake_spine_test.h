@@ -51,10 +51,11 @@ class FakeSpine final : public store::Spine {
   }
   std::vector<UncountedSpan> uncounted_spans(std::size_t) override { return {}; }
   void set_span_counts(const std::vector<std::pair<std::int64_t, std::int64_t>>&) override {}
-  store::Behind behind() override { return {}; }
+  store::Behind behind() override { return behind_now; }
 
   core::Heartbeat said;
   core::HeartbeatAnswer answer;
+  store::Behind behind_now;
   Duration took = std::chrono::milliseconds{2};
   std::atomic<bool> away = false;
   std::mutex mutex;

@@ -62,6 +62,7 @@ void LeaseHolder::beat() {
   // What was not trusted any more when the answer came is not trusted again by it.
   ShardSet lost = keeper_.expired(now);
   const auto news = keeper_.answered(answer, now);
+  if (keeper_.left()) released_.notify_all();
   lost |= news.lost;
   if (lost.any()) {
     log::warning("scheduler", "shards lost", {{"node", said.node}, {"shards", lost.count()}});
@@ -187,7 +188,7 @@ void LeaseHolder::released(const core::Release& release) {
 
 void LeaseHolder::await_released(Duration timeout) {
   std::unique_lock lock(mutex_);
-  released_.wait_for(lock, timeout, [this] { return keeper_.held().none(); });
+  released_.wait_for(lock, timeout, [this] { return keeper_.left(); });
 }
 
 void LeaseHolder::drain() {

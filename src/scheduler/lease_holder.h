@@ -80,7 +80,7 @@ class LeaseHolder {
   void released(const core::Release& release);
   // All shards are to go; the next heartbeat says so, at once.
   void drain();
-  // Waits until they are gone, or `timeout`.
+  // Waits until they are gone and the store knows that nothing is to come back, or `timeout`.
   void await_released(Duration timeout);
 
  private:

@@ -178,6 +178,8 @@ TEST_F(Holder, CountsWhatItLostAndNotWhatItGaveBack) {
 
 TEST_F(Holder, WaitsUntilAllIsGivenBack) {
   beat(7, {{3}});
+  holder.drain();
+  beat(0, {}, {{3}});
   holder.await_released(1ms);
   EXPECT_EQ(holder.standing().held, 1);
   holder.released({{{ShardNo{3}, Fence{7}}}, {}});

@@ -11,6 +11,8 @@ namespace cronally::scheduler {
 namespace {
 
 constexpr Duration look_every = std::chrono::seconds{2};
+// What nobody takes up although it was told may be much, and is read by every node each time.
+constexpr int looks_between = 5;
 
 }  // namespace
 
@@ -26,7 +28,11 @@ Duration OverdueWatch::overdue(const store::Behind& behind, Duration cursor_age_
 }
 
 void OverdueWatch::look() {
-  const Duration behind = overdue(parts_.spine.behind(), parts_.cursor_age_max);
+  const store::Behind read = parts_.spine.behind();
+  const bool overlooked = read.sending > parts_.behind_max;
+  if (overlooked && looks_passed_++ % looks_between == 0) parts_.overlooked();
+  if (!overlooked) looks_passed_ = 0;
+  const Duration behind = overdue(read, parts_.cursor_age_max);
   overdue_.set(std::chrono::duration<double>(behind).count());
   if (behind <= parts_.behind_max) {
     parts_.health.ok("overdue");

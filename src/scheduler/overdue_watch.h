@@ -2,6 +2,7 @@
 // so that a node that holds shards and does not work is noticed by the others.
 #pragma once
 
+#include <functional>
 #include <stop_token>
 
 #include "base/time.h"
@@ -21,6 +22,9 @@ class OverdueWatch {
     Duration cursor_age_max{};
     // Later than a takeover makes it: a time to live, and some seconds.
     Duration behind_max{};
+    // Called while runs are further behind that no owner has under its fence, every 10 s: this node
+    // may be the owner, and not know of them.
+    std::function<void()> overlooked;
   };
   explicit OverdueWatch(const Parts& parts);
 
@@ -28,14 +32,16 @@ class OverdueWatch {
   // at the start is taken on.
   void run(const std::stop_token& stop);
 
+  // One look.
+  void look();
+
   // What is told of a reading. Pure.
   static Duration overdue(const store::Behind& behind, Duration cursor_age_max);
 
  private:
-  void look();
-
   const Parts parts_;
   runtime::Gauge& overdue_;
+  int looks_passed_ = 0;  // since runs were told as overlooked
 };
 
 }  // namespace cronally::scheduler

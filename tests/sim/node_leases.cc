@@ -90,6 +90,8 @@ void Node::heard(const core::HeartbeatAnswer& answer) {
         " asked " + news.asked.to_string());
   }
   beat_later();
+  end_drained();
+  if (process != number_ || !process_) return;
   if (news.lost.any()) lose(news.lost);
   if (process != number_ || !process_) return;
   if (news.granted.any()) read_granted(news.fence, news.granted, news.at);
@@ -222,8 +224,8 @@ void Node::perform(core::Drained&) {
 }
 
 void Node::end_drained() {
-  const bool holds = leased() && process_->keeper.held().any();
-  if (process_->drained && process_->releasing == 0 && !holds) end_process();
+  const bool left = !leased() || process_->keeper.left();
+  if (process_->drained && process_->releasing == 0 && left) end_process();
 }
 
 }  // namespace cronally::sim
