@@ -482,10 +482,11 @@ PutBack put_back(const RememberedRun& remembered, bool job_known,
   if (!job_known) return PutBack::job_lost;
   if (!stored) return PutBack::inserted;
   if (stored->id != run.id) return PutBack::taken;
+  const bool succeeded = run.state == RunState::ended && remembered.verdict == Verdict::succeeded;
   if (stored->verdict) {
-    const bool succeeded = run.state == RunState::ended && remembered.verdict == Verdict::succeeded;
     return succeeded && stored->verdict != Verdict::succeeded ? PutBack::ended : PutBack::known;
   }
+  if (succeeded && !stored->acted_on) return PutBack::ended;
   if (stored->attempt > run.attempt || stored->fence > run.fence) return PutBack::known;
   if (run.state == RunState::ended) return PutBack::ended;
   const bool behind =

@@ -208,6 +208,7 @@ struct StoredRun {
   RunState state = RunState::claimed;  // the rest: of one that has not ended
   std::int32_t attempt = 0;
   Fence fence;
+  bool acted_on = false;  // somebody has it under a fence of the store's generation
 };
 
 // What a store did with a remembered run.
@@ -222,8 +223,9 @@ enum class PutBack : std::uint8_t {
 };
 
 // What to do about it where it is not too old: `stored` is the run that holds its occurrence. A
-// success stands over every other end, for that may never have been written: a journal holds what
-// its node was about to write, and another's success may have come first.
+// success stands over every other end, and over a higher number of a run that nobody acts on: these
+// may never have been written, for a journal holds what its node was about to write, and another's
+// success may have come first.
 PutBack put_back(const RememberedRun& remembered, bool job_known,
                  const std::optional<StoredRun>& stored);
 

@@ -40,6 +40,19 @@ JournalCursors JournalMemory::moved(const std::vector<std::pair<Lease, Instant>>
   return moved;
 }
 
+void JournalMemory::under_way(const BatchNotes& notes) {
+  for (const auto& [place, claim] : notes.claims) under_way_.insert(claim.id);
+}
+
+void JournalMemory::settled(const BatchNotes& notes) {
+  for (const auto& [place, claim] : notes.claims) under_way_.erase(claim.id);
+}
+
+bool JournalMemory::never_made(const RememberedRun& known) const {
+  return known.run.state == RunState::claimed && generation_of(known.run.fence) < generation_ &&
+         under_way_.contains(known.run.id);
+}
+
 bool JournalMemory::put_back(std::int64_t generation) {
   if (generation != generation_) return false;
   written_for_ = generation;

@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "core/journal.h"
+#include "core/journal_notes.h"
 #include "core/lease.h"
 
 namespace cronally::core {
@@ -40,6 +42,14 @@ class JournalMemory {
   // and all is to be put back again. Else the journal goes on with mark().
   bool put_back(std::int64_t generation);
 
+  // A batch is on its way to the store, and: its fate is known. Its claims stand in the journal by
+  // then, but until its commit is heard of nothing of it is sent.
+  void under_way(const BatchNotes& notes);
+  void settled(const BatchNotes& notes);
+  // A claim that nobody heard of before the store forgot: nothing was sent, and under its fence it
+  // is not made any more. Put back, it would keep another's run from its occurrence.
+  bool never_made(const RememberedRun& known) const;
+
   // What stands first in each file, and at each change of it.
   JournalMark mark() const { return {node_, written_for_}; }
   bool putting_back() const { return written_for_ != generation_; }
@@ -54,6 +64,7 @@ class JournalMemory {
   Instant quiet_until_{};
   Instant heard_at_{};
   std::map<ShardNo, Instant> cursors_;
+  std::unordered_set<RunId> under_way_;
   std::vector<NodeId> peers_;  // who lived when it was last heard of and not quiet
 };
 

@@ -485,6 +485,28 @@ TEST(JournalMemory, TellsWhoLivedBeforeTheStoreForgotUntilItIsQuietNoMore) {
   EXPECT_THAT(told(), ElementsAre(node));
 }
 
+TEST(JournalMemory, TellsAClaimThatNobodyHeardOfFromOneThatWasMade) {
+  JournalMemory memory(node);
+  const auto generation = generation_of(claimed(1).run.fence);
+  memory.heard({.at = noon, .generation = generation});
+  BatchNotes heard, doubtful;
+  heard.claims.emplace_back(0, Claim{.id = run_id(1)});
+  doubtful.claims.emplace_back(0, Claim{.id = run_id(2)});
+  memory.under_way(heard);
+  memory.under_way(doubtful);
+  memory.settled(heard);
+  const auto never_made = [&](int id) {
+    return memory.never_made({.node = node, .job = job, .run = claimed(id).run});
+  };
+  EXPECT_FALSE(never_made(2)) << "it may be made yet";
+  memory.heard({.at = noon, .generation = generation + 1, .quiet_until = noon + 5s});
+  EXPECT_TRUE(never_made(2));
+  EXPECT_FALSE(never_made(1));
+  RememberedRun ended{.node = node, .job = job, .run = claimed(2).run};
+  ended.run.state = RunState::ended;
+  EXPECT_FALSE(memory.never_made(ended));
+}
+
 TEST(JournalMemory, GoesOnFromWhatTheProcessBeforeWrote) {
   JournalMemory memory(node);
   memory.start(replay(journal_block({JournalMark{node, 9}, JournalCursors{{{{1}, noon}}}})));
@@ -573,6 +595,9 @@ TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {
        PutBack::known},
       {"it failed, and it failed", failed,
        with(stored(3), [](auto& run) { run.verdict = Verdict::failed; }), PutBack::known},
+      {"further on, and it succeeded", done, stored(4), PutBack::ended},
+      {"further on under a fence of now, and it succeeded", done,
+       with(stored(4), [](auto& run) { run.acted_on = true; }), PutBack::known},
       {"further on it failed, and it succeeded", done,
        with(stored(4), [](auto& run) { run.verdict = Verdict::failed; }), PutBack::ended},
       {"further on it succeeded, and it succeeded", done,
@@ -581,9 +606,14 @@ TEST(PuttingBack, ComparesARunWithWhatTheDatabaseHas) {
        with(stored(3), [](auto& run) { run.verdict = Verdict::succeeded; }), PutBack::known},
       {"open, and it ended", done, stored(3), PutBack::ended},
       {"open at a lower number, and it ended", done, stored(1), PutBack::ended},
-      {"further on than the end", done, stored(4), PutBack::known},
+      {"further on than the end", failed, stored(4), PutBack::known},
       {"taken over since, and it ended", done,
-       with(stored(3), [](auto& run) { ++run.fence.value; }), PutBack::known},
+       with(stored(3),
+            [](auto& run) {
+              ++run.fence.value;
+              run.acted_on = true;
+            }),
+       PutBack::known},
   };
   for (const auto& row : rows) {
     EXPECT_EQ(put_back(row.known, true, row.stored), row.expected) << row.what;

@@ -101,6 +101,16 @@ void Journal::record(std::vector<core::JournalRecord> first, bool durable,
   done(true);
 }
 
+void Journal::under_way(const core::BatchNotes& notes) {
+  std::lock_guard lock(mutex_);
+  memory_.under_way(notes);
+}
+
+void Journal::settled(const core::BatchNotes& notes) {
+  std::lock_guard lock(mutex_);
+  memory_.settled(notes);
+}
+
 void Journal::follow(core::BatchFollows follows) {
   {
     std::lock_guard lock(mutex_);
@@ -196,13 +206,19 @@ void Journal::put_back_rest(core::JournalRest& rest, Tally& tally) {
   const auto replayed = replay();
   if (!replayed) throw Unavailable(replayed.error().message);
   std::vector<core::RememberedRun> portion;
+  core::BatchFollows never;
   for (const core::RememberedRun* known : rest.take(*replayed)) {
+    if (std::lock_guard lock(mutex_); memory_.never_made(*known)) {
+      never.records.emplace_back(core::JournalVoid{known->run.id});
+      continue;
+    }
     portion.push_back(*known);
     if (portion.size() < runs_per_portion) continue;
     put_back(portion, tally);
     portion.clear();
   }
   if (!portion.empty()) put_back(portion, tally);
+  follow(std::move(never));
 }
 
 void Journal::put_back(const std::vector<core::RememberedRun>& portion, Tally& tally) {

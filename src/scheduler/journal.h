@@ -51,6 +51,9 @@ class Journal {
   // Writes the notes. `done` is called once they are on the disk (true), or when that is given up
   // because the log ends (false); at once where none of them lets anything be sent.
   void record(std::vector<core::JournalRecord> first, bool durable, std::function<void(bool)> done);
+  // As JournalMemory has them.
+  void under_way(const core::BatchNotes& notes);
+  void settled(const core::BatchNotes& notes);
   // What followed from a batch that committed; nobody waits for it.
   void follow(core::BatchFollows follows);
 

@@ -24,11 +24,13 @@ class JournaledCommit : public std::enable_shared_from_this<JournaledCommit> {
 
   // Writes what stands before the commit.
   void begin() {
+    journal_.under_way(notes_);
     journal_.record(std::move(notes_.first), notes_.durable,
                     [self = shared_from_this()](bool synced) { self->journaled(synced); });
   }
 
   void committed(core::BatchFate fate) {
+    if (!std::holds_alternative<core::BatchUnknown>(fate)) journal_.settled(notes_);
     if (const auto* committed = std::get_if<core::BatchCommitted>(&fate)) {
       journal_.follow(core::following(notes_, *committed));
     }

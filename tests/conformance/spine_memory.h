@@ -174,6 +174,23 @@ TEST_P(SpinePuttingBack, ASuccessThatIsForgottenStandsOverAnotherEnd) {
   EXPECT_EQ(put_back(expired), PutBack::known);
 }
 
+// The takeover under the higher number was written down and perhaps never made: the success was.
+TEST_P(SpinePuttingBack, ASuccessThatIsForgottenEndsARunThatIsFurtherOn) {
+  auto job = create("report");
+  auto taken_over = lost(job, at(-1s));
+  taken_over.run.fence = Fence{1};  // of the generation before
+  const auto first = succeeded(taken_over);
+  taken_over.run.fence = Fence{2};
+  taken_over.run.attempt = 2;
+  EXPECT_EQ(put_back(taken_over), PutBack::inserted);
+  EXPECT_EQ(put_back(first), PutBack::ended);
+  EXPECT_THAT(open_runs(), IsEmpty());
+  const auto shown = ledger_run(first.run.id);
+  EXPECT_EQ(shown.verdict, core::Verdict::succeeded);
+  EXPECT_EQ(shown.fence, Fence{2}) << "it never falls";
+  EXPECT_EQ(put_back(taken_over), PutBack::known);
+}
+
 TEST_P(SpinePuttingBack, WhatIsFurtherOnIsLeftAlone) {
   auto job = create("report");
   const auto ended = claimed(job, at(-2s));

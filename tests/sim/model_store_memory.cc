@@ -152,7 +152,12 @@ PutBack ModelStore::reassert(const core::RememberedRun& known) {
   std::optional<core::StoredRun> row;
   if (stored) {
     const core::OpenRun& open = stored->open;
-    row = core::StoredRun{open.id, stored->verdict, open.state, open.attempt, open.fence};
+    row = core::StoredRun{.id = open.id,
+                          .verdict = stored->verdict,
+                          .state = open.state,
+                          .attempt = open.attempt,
+                          .fence = open.fence,
+                          .acted_on = core::generation_of(open.fence) == generation_};
   }
   const PutBack what = core::put_back(known, true, row);
   if (what == PutBack::inserted) insert(known, job->second);

@@ -30,13 +30,16 @@ core::BatchNotes Node::note(const core::Batch& batch) {
   if (!world_.scenario.forgets()) return {};
   auto notes = process_->notes.of(process_->planner, batch);
   if (world_.canary) world_.canary->on_notes(notes);
+  process_->memory.under_way(notes);
   write(notes.first);
   return notes;
 }
 
 void Node::follow(const core::BatchNotes& notes, const core::BatchFate& fate) {
+  if (!world_.scenario.forgets()) return;
+  if (!std::holds_alternative<core::BatchUnknown>(fate)) process_->memory.settled(notes);
   const auto* committed = std::get_if<core::BatchCommitted>(&fate);
-  if (!committed || !world_.scenario.forgets()) return;
+  if (!committed) return;
   auto follows = core::following(notes, *committed);
   auto moved = process_->memory.moved(follows.cursors);
   if (!moved.shards.empty()) follows.records.emplace_back(std::move(moved));
@@ -71,7 +74,15 @@ void Node::read_journal() {
 // Again while it is quiet, for what ends meanwhile.
 void Node::put_back(const std::shared_ptr<core::JournalRest>& rest) {
   auto runs = std::make_shared<std::vector<core::RememberedRun>>();
-  for (const core::RememberedRun* known : rest->take(journal_)) runs->push_back(*known);
+  std::vector<core::JournalRecord> never;
+  for (const core::RememberedRun* known : rest->take(journal_)) {
+    if (process_->memory.never_made(*known)) {
+      never.emplace_back(core::JournalVoid{known->run.id});
+    } else {
+      runs->push_back(*known);
+    }
+  }
+  write(never);
   if (world_.canary) world_.canary->on_put_back(*runs);
   const auto generation = process_->memory.generation();
   if (world_.traced()) say("puts back what it knows of " + std::to_string(runs->size()) + " runs");

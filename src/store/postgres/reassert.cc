@@ -36,6 +36,7 @@ std::optional<core::StoredRun> stored_run(const Row& row) {
   if (!row.null(7)) stored.state = row.as<core::RunState>(7);
   stored.attempt = static_cast<std::int32_t>(row.integer(8));
   stored.fence = {row.integer(9)};
+  stored.acted_on = !row.null(10) && row.flag(10);
   return stored;
 }
 

@@ -379,7 +379,8 @@ LIMIT 1;
 -- have no occurrence but their own.
 -- name: reassert_find
 SELECT c.place, j.job_no, j.shard, j.revision, r.run_no, r.id, r.verdict,
-       o.state, coalesce(o.attempt, r.attempt), coalesce(o.fence, r.fence)
+       o.state, coalesce(o.attempt, r.attempt), coalesce(o.fence, r.fence),
+       o.fence >> 36 = (SELECT generation FROM fence_source WHERE one = 1)
 FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[])
        AS c (place, job, id, due, kind)
      LEFT JOIN job j ON j.id = c.job
@@ -439,7 +440,8 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]
 WHERE o.run_no = c.run_no AND o.fence <= c.fence AND o.attempt <= c.attempt
 RETURNING o.run_no;
 
--- Of a run that has ended otherwise, only a success is written.
+-- Of a run that has ended otherwise, or is at a higher number and nobody acts on it, only a success
+-- is written.
 -- name: reassert_end
 WITH c AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
@@ -447,8 +449,12 @@ WITH c AS (
                 AS c (run_no, due, fence, attempt, verdict, reason)
 ), ended AS (
   DELETE FROM run_open o USING c
-  WHERE o.run_no = c.run_no AND o.fence <= c.fence AND o.attempt <= c.attempt
-  RETURNING o.run_no, o.due, o.id, o.job_no, c.fence, c.attempt, c.verdict, c.reason
+  WHERE o.run_no = c.run_no
+        AND ((o.fence <= c.fence AND o.attempt <= c.attempt) OR
+             (c.verdict = 0 AND
+              o.fence >> 36 < (SELECT generation FROM fence_source WHERE one = 1)))
+  RETURNING o.run_no, o.due, o.id, o.job_no, greatest(o.fence, c.fence) AS fence,
+            greatest(o.attempt, c.attempt) AS attempt, c.verdict, c.reason
 ), written AS (
   UPDATE run r SET verdict = e.verdict, reason = e.reason, fence = e.fence, attempt = e.attempt,
                    ended_at = $7
