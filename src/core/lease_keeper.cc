@@ -39,7 +39,7 @@ LeaseKeeper::News LeaseKeeper::answered(const HeartbeatAnswer& answer, SteadyIns
   asked_at_.reset();
   next_at_ = asked_at + (answer.lacking > 0 ? lacking_every : std::min(heartbeat_every, ttl_ / 3));
   endless_ = answer.endless;
-  trusted_until_ = std::max(trusted_until_, clock.asked + ttl_ - ttl_ / 5);
+  trusted_until_ = std::max(trusted_until_, clock.asked + trust_of(ttl_));
   ShardSet kept;
   for (const ShardNo shard : answer.kept) kept.set(index_of(shard));
   std::erase_if(held_, [&](const auto& lease) {

@@ -8,10 +8,11 @@
 //   trusts(now)             the last look before the first byte of a request leaves
 //
 // Every heartbeat names all that is held, so all leases are trusted until the same moment: the
-// steady clock from BEFORE the newest heartbeat that was answered, plus the time to live, less a
-// fifth of it (for drift, and for the way from the check to the wire). A process that was frozen
-// wakes up after it and finds that it trusts nothing. BEFORE is when the store's clock was asked
-// for, which the store does before the transaction that it counts the time to live from.
+// steady clock from BEFORE the newest heartbeat that was answered, plus three fifths of the time to
+// live. The rest is for drift, and for what left and is under way (docs/design/leases.md). A
+// process that was frozen wakes up after it and finds that it trusts nothing. BEFORE is when the
+// store's clock was asked for, which the store does before the transaction that it counts the time
+// to live from.
 //
 // A heartbeat whose look at the store's clock took longer than `answer_max` counts as none: it says
 // too little about that clock, which what a successor takes for sent is judged by (core/planner.h,
@@ -33,6 +34,8 @@ class LeaseKeeper {
   // drift. Successors add it to the time of their grant.
   static constexpr Duration answer_max = std::chrono::seconds{1};
   static constexpr Duration clock_error_max = answer_max / 2 + std::chrono::milliseconds{100};
+
+  static constexpr Duration trust_of(Duration ttl) { return ttl * 3 / 5; }
 
   LeaseKeeper(NodeId node, Duration ttl) : node_(node), ttl_(ttl) {}
 

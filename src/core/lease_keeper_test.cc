@@ -40,8 +40,8 @@ TEST_F(Keeper, TrustsFromBeforeTheQuestionLessAFifth) {
   (void)keeper.heartbeat(steady(10s));
   const auto news = keeper.answered(grants(7, {{3}}), steady(10s + 900ms));
   EXPECT_EQ(news.granted, set_of({3}));
-  EXPECT_TRUE(keeper.trusts(ShardNo{3}, Fence{7}, steady(13'999'999us)));
-  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(14s)));
+  EXPECT_TRUE(keeper.trusts(ShardNo{3}, Fence{7}, steady(12'999'999us)));
+  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(13s)));
 }
 
 TEST_F(Keeper, NamesWhatItHolds) {
@@ -61,16 +61,16 @@ TEST_F(Keeper, LosesWhatTheStoreDoesNotKeep) {
 
 TEST_F(Keeper, ForgetsAllWhenItsTrustEnds) {
   beat(10s, grants(7, {{3}, {4}}));
-  EXPECT_TRUE(keeper.expired(steady(13s)).none());
-  EXPECT_EQ(keeper.expired(steady(14s)), set_of({3, 4}));
-  EXPECT_TRUE(keeper.expired(steady(14s)).none()) << "told once";
+  EXPECT_TRUE(keeper.expired(steady(12s)).none());
+  EXPECT_EQ(keeper.expired(steady(13s)), set_of({3, 4}));
+  EXPECT_TRUE(keeper.expired(steady(13s)).none()) << "told once";
   EXPECT_TRUE(keeper.heartbeat(steady(15s)).holds.empty()) << "so they come under a new fence";
 }
 
 TEST_F(Keeper, DoesNotTakeBackWhatItForgotWhileTheAnswerCame) {
   beat(10s, grants(7, {{3}}));
-  (void)keeper.heartbeat(steady(13'500ms));
-  EXPECT_EQ(keeper.expired(steady(14s)), set_of({3}));
+  (void)keeper.heartbeat(steady(12'500ms));
+  EXPECT_EQ(keeper.expired(steady(13s)), set_of({3}));
   const auto news = keeper.answered(grants(0, {}, {{3}}), steady(14'100ms));
   EXPECT_TRUE(news.lost.none());
   EXPECT_TRUE(keeper.held().none());
@@ -81,7 +81,7 @@ TEST_F(Keeper, TakesAnAnswerThatTookLongForNone) {
   (void)keeper.heartbeat(steady(11s));
   const auto news = keeper.answered(grants(8, {{4}}, {{3}}), steady(12s + 1us));
   EXPECT_TRUE(news.granted.none());
-  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(14s)));
+  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(13s)));
   EXPECT_EQ(keeper.next_at(), steady(12s + 1us + 100ms));
 }
 
@@ -91,7 +91,7 @@ TEST_F(Keeper, GoesByTheLookAtTheClockAndNotByTheWholeAnswer) {
   auto answer = grants(7, {{3}});
   answer.clock = ClockSample{steady(10'500ms), steady(11'500ms), noon};
   EXPECT_EQ(keeper.answered(answer, steady(13s)).granted, set_of({3}));
-  EXPECT_EQ(keeper.trusted_until(), steady(14'500ms)) << "from before the clock was asked for";
+  EXPECT_EQ(keeper.trusted_until(), steady(13'500ms)) << "from before the clock was asked for";
   EXPECT_EQ(keeper.next_at(), steady(10'500ms)) << "at once";
 }
 
@@ -107,9 +107,9 @@ TEST_F(Keeper, TrustsNothingThatEndedWhileALongAnswerCame) {
   (void)keeper.heartbeat(steady(10s));
   auto answer = grants(7, {{3}});
   answer.clock = ClockSample{steady(10s), steady(10'600ms), noon};
-  (void)keeper.answered(answer, steady(14s));
-  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(14s)));
-  EXPECT_EQ(keeper.expired(steady(14s)), set_of({3}));
+  (void)keeper.answered(answer, steady(13s));
+  EXPECT_FALSE(keeper.trusts(ShardNo{3}, Fence{7}, steady(13s)));
+  EXPECT_EQ(keeper.expired(steady(13s)), set_of({3}));
 }
 
 TEST_F(Keeper, NamesWhatItReleasesUntilTheStoreHasIt) {

@@ -219,7 +219,7 @@ std::vector<core::Event> Driver::Impl::take_events(const std::stop_token& stop) 
 }
 
 // What is not trusted any more goes before anything else is looked at, and when the trust ends: a
-// successor comes a fifth of the time to live later, and nothing may reach a receiver behind it.
+// successor comes two fifths of the time to live later, and nothing may reach a receiver behind it.
 void Driver::Impl::shed() {
   if (const auto gone = leases_->expired(); gone.any()) perform_all(core::ShardsLost{gone});
 }
