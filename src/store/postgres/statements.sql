@@ -348,7 +348,8 @@ SELECT clock.now, (SELECT min(cursor) FROM shard), (
          SELECT r.* FROM run_open r WHERE r.shard = l.shard AND r.send_at <= clock.now
          ORDER BY r.send_at, r.run_no LIMIT 100) o
   WHERE (o.state = 0 OR o.fence <> l.fence OR n.node IS NULL) AND o.left_until <= clock.now
-    AND NOT (SELECT j.paused AND o.due <= j.changed_at FROM job j WHERE j.job_no = o.job_no))
+    AND NOT (SELECT j.paused AND j.gone = 0 AND o.due <= j.changed_at
+             FROM job j WHERE j.job_no = o.job_no))
 FROM clock;
 
 -- name: open_runs_due
@@ -358,7 +359,7 @@ FROM unnest($1::bigint[]) AS s (shard)
      CROSS JOIN LATERAL (
        SELECT o.* FROM run_open o JOIN job j USING (job_no)
        WHERE o.shard = s.shard AND o.send_at > $4 AND o.send_at <= $2
-         AND NOT (j.paused AND o.due <= j.changed_at)
+         AND NOT (j.paused AND j.gone = 0 AND o.due <= j.changed_at)
        ORDER BY o.send_at, o.run_no LIMIT $3) r
 ORDER BY r.send_at, r.run_no LIMIT $3;
 
