@@ -186,7 +186,7 @@ WHERE j.job_no = p.job_no AND j.revision = p.revision AND j.planned_revision < j
 RETURNING j.job_no, j.paused, j.gone <> 0;
 
 -- name: replans_find
-SELECT job_no, revision, planned_revision FROM job WHERE job_no = ANY ($1::bigint[]);
+SELECT job_no, planned_revision FROM job WHERE job_no = ANY ($1::bigint[]);
 
 -- name: open_runs_of_jobs
 SELECT run_no, job_no, due, kind, fence, failures, unknowns FROM run_open
