@@ -108,7 +108,8 @@ class EarlyClaims {
 // What revisions before it owed, nobody claimed, and will not run, is in `skips`: they are written
 // but for what a run, or a span of that revision, accounts for already.
 // Sets job.planned_revision = revision: from here the shard's cursor accounts for it.
-// outcome done; stale when the job has a still newer revision (its own replan follows).
+// outcome done; stale when the job has a still newer revision (its own replan follows), but for a
+// repeat of what was done before that came: runs that it deleted are to leave the journal.
 struct Replan {
   enum class Change : std::uint8_t { created, changed, paused, resumed, deleted };
   JobNo job;

@@ -297,9 +297,11 @@ bool further(const OpenRun& run, const OpenRun& than) {
   return std::pair(run.attempt, run.state) > std::pair(than.attempt, than.state);
 }
 
-// Whether somebody has gone on with it since it stood like this.
+// Whether somebody has gone on with it since an attempt's end left it like this. A run is not asked
+// for anew: who takes it on so goes by a store that has forgotten.
 bool beyond(const OpenRun& run, const OpenRun& before) {
-  return run.attempt > before.attempt || run.fence > before.fence;
+  if (run.attempt != before.attempt) return run.attempt > before.attempt;
+  return before.state != RunState::ended && run.fence > before.fence;
 }
 
 }  // namespace

@@ -227,6 +227,7 @@ TEST(Journal, KnowsWhatBecameOfAnAttemptThoughWhatFollowedWasTakenBack) {
   again.run.attempt = 2;
   again.run.failures = 1;
   again.attempt = JournalAttempt{.number = 1, .fence = again.run.fence, .ended_at = noon};
+  const JournalVoid gone{run_id(1)};
   struct Row {
     std::string what;
     std::vector<JournalRecord> records;
@@ -248,6 +249,12 @@ TEST(Journal, KnowsWhatBecameOfAnAttemptThoughWhatFollowedWasTakenBack) {
       {"nor is it known to have ended", {read, cancelled, read}, RunState::claimed, 1},
       {"another went on with it", {read, ended(1), next(taken, 3, 1), taken}, RunState::claimed, 2},
       {"it was taken over", {read, ended(1), taken}, RunState::claimed, 2},
+      {"it was asked for, of a store that had forgotten",
+       {read, ended(1), next(claimed(1), 1, 1)},
+       RunState::ended,
+       1},
+      {"in vain", {read, ended(1), next(claimed(1), 1, 1), gone}, RunState::ended, 1},
+      {"and it was to be tried again", {read, again, next(claimed(1), 1, 1)}, RunState::begun, 2},
   };
   for (const auto& row : rows) {
     const auto replayed = replay(journal_block(row.records));
@@ -256,6 +263,17 @@ TEST(Journal, KnowsWhatBecameOfAnAttemptThoughWhatFollowedWasTakenBack) {
     EXPECT_EQ(known.run.attempt, row.attempt) << row.what;
     EXPECT_EQ(known.verdict == Verdict::succeeded, row.state == RunState::ended) << row.what;
   }
+}
+
+TEST(Journal, KnowsWhoTookOverWhatIsToBeTriedAgain) {
+  JournalRun again = claimed(1);
+  again.run.state = RunState::begun;
+  again.run.attempt = 2;
+  JournalRun taken = again;
+  ++taken.run.fence.value;
+  again.attempt = JournalAttempt{.number = 1, .fence = again.run.fence, .ended_at = noon};
+  const auto replayed = replay(journal_block({claimed(1), again, taken}));
+  EXPECT_EQ(replayed.runs().at(run_id(1)).run.fence, taken.run.fence);
 }
 
 TEST(Journal, NamesTheNodeOfAnEndThatStandsAgain) {

@@ -161,6 +161,17 @@ TEST_P(SpineChanges, AreStaleWhenANewerOneFollows) {
   EXPECT_EQ(commit_one(replan(third, Kind::changed)), ItemStatus::done);
 }
 
+TEST_P(SpineChanges, AreDoneForWhoRepeatsThemWhenANewerOneFollows) {
+  auto job = planned("report");
+  auto ahead = claimed(job, at(3s));
+  auto first = pause(job);
+  replanned(first, Kind::paused);
+  EXPECT_FALSE(world->find_run(ahead.id));
+  auto second = describe(first, "another");
+  EXPECT_EQ(commit_one(replan(first, Kind::paused)), ItemStatus::done) << "as it was told before";
+  replanned(second, Kind::changed);
+}
+
 TEST_P(SpineChanges, ChangeNothingWhenRepeated) {
   auto job = planned("report");
   auto changed = describe(job, "another");

@@ -220,6 +220,19 @@ TEST_P(SpineRuns, OfAPausedJobAreHeldUntilItResumes) {
   EXPECT_THAT(open_numbers(), ElementsAre(run.no, by_hand.no));
 }
 
+TEST_P(SpineRuns, OfAPausedJobAreHeldNoMoreOnceItIsDeleted) {
+  auto job = create("report");
+  auto run = claimed(job, at(1s));
+  world->clock().advance(2s);
+  auto removed = remove(pause(job));
+  auto item = replan(removed, core::Replan::Change::deleted);
+  item.in_flight = {run.no};
+  EXPECT_EQ(commit_one(item), ItemStatus::done);
+  acquire();
+  EXPECT_THAT(open_numbers(), ElementsAre(run.no)) << "else nobody ends what its owner left";
+  EXPECT_GT(spine().behind().sending, 0s);
+}
+
 // ---- by hand ----------------------------------------------------------------------------------
 
 TEST_P(SpineRuns, AskedForAreToldToTheOwnerOnce) {

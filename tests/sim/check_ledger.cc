@@ -166,7 +166,7 @@ void Checks::check_nothing_lost() {
 void Checks::check_nothing_stuck() {
   for (const auto& [no, run] : world_.store.run_records()) {
     const JobRecord& record = world_.store.job_records().at(run.open.job);
-    const bool held = record.job.definition.paused && run.open.due <= record.job.updated_at;
+    const bool held = holds(record, run.open);
     const bool overdue = run.open.send_at < world_.wall() - 20s;
     if (run.open.state != core::RunState::ended && overdue && !held) {
       object("P2: run " + std::to_string(no.value) + " of job " +

@@ -82,6 +82,10 @@ store::JobPlan ModelStore::plan_of(const JobRecord& record, const DefinitionSpan
           .destination = core::destination_of(definition.target)};
 }
 
+bool holds(const JobRecord& record, const core::OpenRun& run) {
+  return record.job.definition.paused && !record.deleted && run.due <= record.job.updated_at;
+}
+
 void ModelStore::submit(core::Batch batch, std::function<void(core::BatchFate)> done) {
   done(apply(batch));
 }
@@ -93,8 +97,7 @@ std::vector<core::OpenRun> ModelStore::read_open_runs(const ShardSet& shards, In
   for (const RunNo no : open_) {
     const RunRecord& run = runs_.at(no);
     if (run.open.state == core::RunState::requested) continue;
-    const core::Job& job = jobs_.at(run.open.job).job;
-    const bool held = job.definition.paused && run.open.due <= job.updated_at;
+    const bool held = holds(jobs_.at(run.open.job), run.open);
     const bool asked = shards.test(static_cast<std::size_t>(run.open.shard.value));
     if (run.open.send_at <= until && !held && asked) open.push_back(run.open);
   }

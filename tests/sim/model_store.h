@@ -42,6 +42,9 @@ struct JobRecord {
   std::vector<DefinitionSpan> definitions;
 };
 
+// By its pause.
+bool holds(const JobRecord& record, const core::OpenRun& run);
+
 struct RunRecord {
   core::OpenRun open;
   std::string key;

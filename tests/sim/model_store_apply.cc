@@ -142,9 +142,9 @@ ItemOutcome ModelStore::apply_item(const core::Replan& item, Fence fence) {
   const auto found = jobs_.find(item.job);
   if (found == jobs_.end()) return {ItemStatus::stale, {}};
   JobRecord& record = found->second;
-  if (record.job.revision != item.revision) return {ItemStatus::stale, {}};
   // A repeat finds its work done. What it would do to runs that came since is not its business.
   if (record.planned_revision == item.revision) return {};
+  if (record.job.revision != item.revision) return {ItemStatus::stale, {}};
   const bool live = !record.deleted && !record.job.definition.paused;
   std::vector<RunNo> erased;
   for (const RunNo no : std::vector<RunNo>(open_.begin(), open_.end())) {

@@ -83,11 +83,10 @@ store::Behind ModelStore::behind() {
   }
   for (const RunNo no : open_) {
     const core::OpenRun& run = runs_.at(no).open;
-    const core::Job& job = jobs_.at(run.job).job;
     const ShardRecord& owner = shard(run.shard);
     const bool asked_for = run.state == core::RunState::requested;
     if (!asked_for && run.fence == owner.fence && owner.ends > now) continue;
-    if (run.left_until > now || (job.definition.paused && run.due <= job.updated_at)) continue;
+    if (run.left_until > now || holds(jobs_.at(run.job), run)) continue;
     behind.sending = std::max(behind.sending, now - (asked_for ? run.due : run.send_at));
   }
   return behind;

@@ -104,7 +104,6 @@ class Replans {
   void judge_others(const Rows& rows) {
     std::unordered_map<JobNo, Revision> planned;
     for (const Row row : rows) {
-      if (row.integer(1) != row.integer(2)) continue;
       planned.emplace(JobNo{row.integer(0)}, static_cast<Revision>(row.integer(1)));
     }
     for (const auto& [place, replan] : replans_) {

@@ -186,7 +186,7 @@ WHERE j.job_no = p.job_no AND j.revision = p.revision AND j.planned_revision < j
 RETURNING j.job_no, j.paused, j.gone <> 0;
 
 -- name: replans_find
-SELECT job_no, revision, planned_revision FROM job WHERE job_no = ANY ($1::bigint[]);
+SELECT job_no, planned_revision FROM job WHERE job_no = ANY ($1::bigint[]);
 
 -- name: open_runs_of_jobs
 SELECT run_no, job_no, due, kind, fence, failures, unknowns FROM run_open
@@ -348,7 +348,8 @@ SELECT clock.now, (SELECT min(cursor) FROM shard), (
          SELECT r.* FROM run_open r WHERE r.shard = l.shard AND r.send_at <= clock.now
          ORDER BY r.send_at, r.run_no LIMIT 100) o
   WHERE (o.state = 0 OR o.fence <> l.fence OR n.node IS NULL) AND o.left_until <= clock.now
-    AND NOT (SELECT j.paused AND o.due <= j.changed_at FROM job j WHERE j.job_no = o.job_no))
+    AND NOT (SELECT j.paused AND j.gone = 0 AND o.due <= j.changed_at
+             FROM job j WHERE j.job_no = o.job_no))
 FROM clock;
 
 -- name: open_runs_due
@@ -358,7 +359,7 @@ FROM unnest($1::bigint[]) AS s (shard)
      CROSS JOIN LATERAL (
        SELECT o.* FROM run_open o JOIN job j USING (job_no)
        WHERE o.shard = s.shard AND o.send_at > $4 AND o.send_at <= $2
-         AND NOT (j.paused AND o.due <= j.changed_at)
+         AND NOT (j.paused AND j.gone = 0 AND o.due <= j.changed_at)
        ORDER BY o.send_at, o.run_no LIMIT $3) r
 ORDER BY r.send_at, r.run_no LIMIT $3;
 

@@ -152,9 +152,9 @@ ItemOutcome BatchWriter::write_item(const core::Advance& advance) {
 
 ItemOutcome BatchWriter::write_item(const core::Replan& replan) {
   const auto& now = guard(replan.job);
-  if (!now.known || now.revision != replan.revision) return {ItemStatus::stale, {}};
   // Repeated: runs that were claimed since are none of its business.
-  if (now.planned == replan.revision) return {ItemStatus::done, {}};
+  if (now.known && now.planned == replan.revision) return {ItemStatus::done, {}};
+  if (!now.known || now.revision != replan.revision) return {ItemStatus::stale, {}};
   replan_runs(replan);
   skip_before(replan);
   db_.use("job_planned").bind(replan.job).bind(replan.revision).run();

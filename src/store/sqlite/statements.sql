@@ -174,7 +174,8 @@ INSERT INTO run_change (run_no, at) SELECT value, ?2 FROM json_each(?1);
 SELECT r.run_no, r.id, r.job_no, r.shard, r.revision, r.kind, r.state, r.scheduled_at, r.due,
        r.fence, r.attempt, r.send_at, r.failures, r.unknowns, r.first_attempt_at
 FROM run r JOIN job j USING (job_no)
-WHERE r.state IN (1, 2) AND r.send_at <= ?1 AND NOT (j.paused AND r.due <= j.changed_at)
+WHERE r.state IN (1, 2) AND r.send_at <= ?1
+  AND NOT (j.paused AND j.gone = 0 AND r.due <= j.changed_at)
   AND (?3 >> r.shard) & 1
 ORDER BY r.send_at, r.run_no LIMIT ?2;
 
@@ -188,12 +189,12 @@ SELECT min(since) FROM (
   FROM (SELECT job_no, shard, fence, due, send_at FROM run
         WHERE state IN (1, 2) AND send_at <= ?1 ORDER BY send_at LIMIT 1000) r
        JOIN job j USING (job_no) JOIN shard s ON s.shard = r.shard
-  WHERE r.fence <> s.fence AND NOT (j.paused AND r.due <= j.changed_at)
+  WHERE r.fence <> s.fence AND NOT (j.paused AND j.gone = 0 AND r.due <= j.changed_at)
   UNION ALL
   SELECT r.due
   FROM (SELECT job_no, due FROM run WHERE state = 0 ORDER BY run_no LIMIT 1000) r
        JOIN job j USING (job_no)
-  WHERE NOT (j.paused AND r.due <= j.changed_at));
+  WHERE NOT (j.paused AND j.gone = 0 AND r.due <= j.changed_at));
 
 -- name: open_runs_all
 SELECT run_no, shard FROM run INDEXED BY run_open_job WHERE state < 3;
