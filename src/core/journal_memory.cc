@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace cronally::core {
+namespace {
+
+// Several of the largest batches. Those that were given up, for their shard was lost, stay until
+// the store forgets; beyond this the oldest are taken for heard of.
+constexpr std::size_t under_way_max = 100'000;
+
+}  // namespace
 
 void JournalMemory::start(const JournalReplay& before) {
   generation_ = written_for_ = before.mark().generation;
@@ -42,6 +49,7 @@ JournalCursors JournalMemory::moved(const std::vector<std::pair<Lease, Instant>>
 
 void JournalMemory::under_way(const BatchNotes& notes) {
   for (const auto& [place, claim] : notes.claims) under_way_.insert(claim.id);
+  while (under_way_.size() > under_way_max) under_way_.erase(under_way_.begin());
 }
 
 void JournalMemory::settled(const BatchNotes& notes) {
@@ -56,6 +64,7 @@ bool JournalMemory::never_made(const RememberedRun& known) const {
 bool JournalMemory::put_back(std::int64_t generation) {
   if (generation != generation_) return false;
   written_for_ = generation;
+  under_way_.clear();  // nothing is claimed before: what was never made has left the journal
   return true;
 }
 

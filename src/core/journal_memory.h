@@ -8,7 +8,7 @@
 
 #include <cstdint>
 #include <map>
-#include <unordered_set>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -64,7 +64,7 @@ class JournalMemory {
   Instant quiet_until_{};
   Instant heard_at_{};
   std::map<ShardNo, Instant> cursors_;
-  std::unordered_set<RunId> under_way_;
+  std::set<RunId> under_way_;  // in the order of their instants
   std::vector<NodeId> peers_;  // who lived when it was last heard of and not quiet
 };
 

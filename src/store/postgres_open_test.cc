@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "store/postgres/engine.h"
 #include "store/postgres/migrate.h"
 #include "store/postgres/open.h"
 #include "store/postgres/sql.h"
@@ -51,6 +52,17 @@ class PostgresOpen : public ::testing::Test {
   PostgresCluster* cluster = nullptr;
   std::string name;
 };
+
+// ---- connections --------------------------------------------------------------------------------
+
+// A batch whose way is cut off amid its statements holds the rows of its leases for so long.
+TEST_F(PostgresOpen, AServerSoonLooksWhetherTheOtherEndIsStillThere) {
+  Connection db(store::postgres::connection_options(cluster->address(name), "test"));
+  EXPECT_EQ(db.execute("SHOW tcp_keepalives_idle")[0].text(0), "1");
+  EXPECT_EQ(db.execute("SHOW tcp_keepalives_interval")[0].text(0), "1");
+  EXPECT_EQ(db.execute("SHOW tcp_keepalives_count")[0].text(0), "2");
+  EXPECT_EQ(db.execute("SHOW tcp_user_timeout")[0].text(0), "3000");
+}
 
 // ---- migrations ---------------------------------------------------------------------------------
 

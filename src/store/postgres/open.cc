@@ -170,6 +170,12 @@ ConnectionOptions connection_options(const std::string& address, const std::stri
           "SET lock_timeout = '3s'",
           // A process that is frozen inside a transaction holds locks that others wait for.
           "SET idle_in_transaction_session_timeout = '1s'",
+          // One whose way was cut off amid a batch too, and the server is not idle then: it waits
+          // for the rest, and does not hear that the process gave up.
+          "SET tcp_keepalives_idle = 1",
+          "SET tcp_keepalives_interval = 1",
+          "SET tcp_keepalives_count = 2",
+          "SET tcp_user_timeout = '3s'",
           // Each statement is planned for its parameters: the days it touches, how many rows.
           "SET plan_cache_mode = force_custom_plan",
           "SET jit = off",
