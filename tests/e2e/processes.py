@@ -207,12 +207,14 @@ class Receiver:
         return f"http://{self.host}:{self.port}{path}"
 
     def records(self, begin=0, **wanted):
-        """The log so far, whole lines only, from the byte `begin` on; `wanted` keeps those whose
-        fields are equal."""
+        """The log so far: whole lines that begin at the byte `begin` or behind it; `wanted` keeps
+        those whose fields are equal."""
         if not self.log_file.exists():
             return []
         with open(self.log_file, "rb") as log:
-            log.seek(begin)
+            if begin > 0:
+                log.seek(begin - 1)
+                log.readline()
             text = log.read().decode()
         records = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
         return [record for record in records

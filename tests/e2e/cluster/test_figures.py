@@ -1,6 +1,11 @@
 """The pure parts of the cluster's figures."""
 
+import types
+
+import pytest
+
 from cluster import figures
+from processes import Receiver
 
 
 def step(**more):
@@ -27,3 +32,11 @@ def test_conformance_is_counted_for_each_store():
     assert counts["Postgres"]["failed"] == 1
     assert counts["Postgres"]["names"] == counts["Sqlite"]["names"]
     assert counts["Model"]["passed"] == 1
+
+
+@pytest.mark.parametrize("begin,found", [(0, [1, 22]), (1, [22]), (8, [22]), (9, [22]), (10, [])])
+def test_a_log_is_read_from_the_next_whole_line_on(tmp_path, begin, found):
+    log = tmp_path / "log"
+    log.write_text('{"n": 1}\n{"n": 22}\n{"n": 3')
+    receiver = types.SimpleNamespace(log_file=log)
+    assert [one["n"] for one in Receiver.records(receiver, begin)] == found
